@@ -1,0 +1,1 @@
+//! What is written to one valid model, every mistake with its place.

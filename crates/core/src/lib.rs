@@ -1,0 +1,15 @@
+//! The decisions: endpoint sets, balancers, health and ejection, policies, routes, reasons and events.
+//!
+//! Nothing here does I/O, reads a clock, draws entropy or logs: time and seeds are arguments, decisions are values.
+
+pub mod balancer;
+pub mod endpoint;
+pub mod event;
+pub mod health;
+pub mod id;
+pub mod policy;
+pub mod reason;
+pub mod route;
+pub mod snapshot;
+pub mod stats;
+pub mod time;

@@ -1,0 +1,142 @@
+//! Every "why", as closed enums: at once the log field, the metric label, the admin column and the input of the doctor.
+
+/// Makes an enum of reasons with its code (snake_case, stable) and its explanation.
+macro_rules! reasons {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident = $code:literal, $why:literal;)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $(#[doc = $why] $variant,)* }
+
+        impl $name {
+            /// Every reason, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The stable code: log field, metric label, column.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn why(self) -> &'static str {
+                match self { $(Self::$variant => $why,)* }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.code())
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why this endpoint was picked.
+    PickReason {
+        Balanced = "balanced", "the balancer's choice among the ready endpoints";
+        Only = "only", "no other endpoint could be picked";
+        Retried = "retried", "another endpoint had not processed the exchange";
+        Panic = "panic", "too few endpoints were healthy, so ejections were ignored";
+        LastResort = "last_resort", "no endpoint was ready, so a terminating one that still serves was taken";
+    }
+}
+
+reasons! {
+    /// Why there was no endpoint to pick.
+    NoPickReason {
+        NoEndpoints = "no_endpoints", "the service has no endpoint";
+        NoneServing = "none_serving", "no endpoint of the service is ready or still serving";
+        AllTried = "all_tried", "every endpoint that serves was tried for this exchange";
+    }
+}
+
+reasons! {
+    /// Why an endpoint was ejected.
+    EjectReason {
+        ConsecutiveFailures = "consecutive_failures", "it failed several times in a row";
+        Relapse = "relapse", "it failed again at its first exchange after an ejection";
+    }
+}
+
+reasons! {
+    /// How an exchange ended.
+    ExchangeOutcome {
+        Completed = "completed", "both messages were relayed to their ends";
+        ClientReset = "client_reset", "the client reset the stream";
+        ClientGone = "client_gone", "the client's connection ended";
+        UpstreamReset = "upstream_reset", "the endpoint reset the stream";
+        UpstreamGone = "upstream_gone", "the connection to the endpoint ended";
+        UpstreamProtocolError = "upstream_protocol_error", "the endpoint broke the protocol on this stream";
+        ConnectFailed = "connect_failed", "no endpoint took a connection";
+        NoRoute = "no_route", "no route matches the request";
+        NoEndpoint = "no_endpoint", "the service has no endpoint that could be picked";
+        PendingOverflow = "pending_overflow", "too many exchanges already wait for a connection";
+        PendingTimeout = "pending_timeout", "no connection or stream came free in time";
+        RequestTimeout = "request_timeout", "the exchange took longer than its timeout";
+        BadRequest = "bad_request", "the request's headers break the protocol's rules";
+        Drained = "drained", "the drain's deadline came before the exchange ended";
+        Shed = "shed", "the worker's memory budget was used up";
+    }
+}
+
+reasons! {
+    /// Why a client's connection (session) or an upstream was closed.
+    CloseReason {
+        ClientClosed = "client_closed", "the client ended the connection";
+        ClientReset = "client_reset", "the client reset the connection";
+        ClientGoAway = "client_goaway", "the client sent GOAWAY and its streams ended";
+        UpstreamClosed = "upstream_closed", "the endpoint ended the connection";
+        UpstreamReset = "upstream_reset", "the endpoint reset the connection";
+        UpstreamGoAway = "upstream_goaway", "the endpoint sent GOAWAY and its streams ended";
+        ConnectRefused = "connect_refused", "the endpoint refused the connection";
+        ConnectTimeout = "connect_timeout", "the connection to the endpoint was not open in time";
+        ConnectUnreachable = "connect_unreachable", "the endpoint cannot be reached";
+        ConnectNoDescriptors = "connect_no_descriptors", "the process has no descriptor left for an upstream";
+        NotHttp2 = "not_http2", "the endpoint does not speak HTTP/2";
+        ClientSpokeHttp1 = "client_spoke_http1", "the client speaks HTTP/1, which this listener does not take (505)";
+        ClientSpokeTls = "client_spoke_tls", "the client speaks TLS to a cleartext listener";
+        ClientSpokeGarbage = "client_spoke_garbage", "the first bytes are no protocol that this listener takes";
+        HeaderTimeout = "header_timeout", "the preface or a header block did not arrive in time";
+        IdleTimeout = "idle_timeout", "there was no exchange for the idle timeout";
+        SendTimeout = "send_timeout", "the peer did not take what waited for it";
+        ProtocolError = "protocol_error", "the peer broke RFC 9113";
+        FrameSizeError = "frame_size_error", "a frame has a wrong or too large size";
+        FlowControlError = "flow_control_error", "the peer sent more than its window";
+        CompressionError = "compression_error", "a header block breaks RFC 7541 or its limits";
+        ResetFlood = "reset_flood", "too many streams were reset in a short time (CVE-2023-44487, CVE-2025-8671)";
+        ControlFlood = "control_flood", "too many control frames, or empty ones, in a short time";
+        ContinuationFlood = "continuation_flood", "a header block of too many frames or bytes";
+        HeadersTooLarge = "headers_too_large", "a header list beyond the limit";
+        OutputFull = "output_full", "the peer does not read the control frames that answer its own";
+        MaxSessions = "max_sessions", "the listener holds its most sessions";
+        NoDescriptors = "no_descriptors", "the process has no descriptor left for a session";
+        EndpointRemoved = "endpoint_removed", "the endpoint is no longer in its service";
+        EndpointTerminating = "endpoint_terminating", "the endpoint terminates and its streams ended";
+        ServiceRemoved = "service_removed", "the service is no longer configured";
+        Rotated = "rotated", "the connection carried its most exchanges or used up its stream ids";
+        DrainFinished = "drain_finished", "the process drains and nothing was open any more";
+        DrainDeadline = "drain_deadline", "the process drains and the deadline came";
+    }
+}
+
+reasons! {
+    /// A named limit that refused something.
+    Limit {
+        MaxSessions = "max_sessions", "sessions of a listener";
+        Descriptors = "descriptors", "descriptors of the process";
+        HeaderListBytes = "header_list_bytes", "decoded bytes of one header list";
+        HeaderBlockBytes = "header_block_bytes", "encoded bytes of one header block";
+        HeaderBlockFrames = "header_block_frames", "frames of one header block";
+        ConcurrentStreams = "concurrent_streams", "streams open at once on a client's connection";
+        Resets = "resets", "streams reset in a window of time on one connection";
+        ControlFrames = "control_frames", "decaying score of control and empty frames on one connection";
+        ControlOutput = "control_output", "bytes of control frames that wait to leave";
+        Pending = "pending", "exchanges that wait for one endpoint";
+        UpstreamConnections = "upstream_connections", "connections of one worker to one endpoint";
+        BufferedBytes = "buffered_bytes", "bytes that a worker may hold for slow receivers";
+        InternedBytes = "interned_bytes", "bytes of header fields that a worker's tables may own";
+        Exchanges = "exchanges", "exchanges open at once on a worker";
+    }
+}

@@ -1,0 +1,1 @@
+//! Sessions and exchanges as values: the relay, without I/O or clock.

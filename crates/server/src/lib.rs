@@ -1,0 +1,1 @@
+//! Sockets, threads, clocks, discovery, admin API and telemetry.

@@ -1,0 +1,1 @@
+//! Real backends and clients, a simulated network, ports and waiting, for tests.
