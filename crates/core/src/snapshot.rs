@@ -4,6 +4,7 @@ use crate::endpoint::EndpointSet;
 use crate::id::{ListenerId, ServiceId};
 use crate::policy::{ListenerPolicy, ServicePolicy};
 use crate::route::RouteTable;
+use crate::stats::{ListenerStats, ServiceStats};
 use std::sync::Arc;
 
 /// One service as the data plane sees it.
@@ -17,6 +18,8 @@ pub struct Service {
     pub policy: ServicePolicy,
     /// Who serves it.
     pub endpoints: Arc<EndpointSet>,
+    /// Counts that outlive the snapshot.
+    pub stats: Arc<ServiceStats>,
 }
 
 /// One listener as the data plane sees it.
@@ -30,6 +33,8 @@ pub struct Listener {
     pub policy: ListenerPolicy,
     /// Where its requests go.
     pub routes: RouteTable,
+    /// Counts that outlive the snapshot.
+    pub stats: Arc<ListenerStats>,
 }
 
 /// All services and listeners of now. Parts that did not change are the same `Arc` as in the last snapshot.

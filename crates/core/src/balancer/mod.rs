@@ -39,7 +39,13 @@ pub struct Balancer {
 impl Balancer {
     /// A balancer over no endpoints yet. `seed` makes its random choices repeatable.
     #[must_use]
-    pub fn new(_service: ServiceId, _worker: WorkerIndex, _seed: u64, balance: Balance, _ejection: Ejection) -> Self {
+    pub fn new(
+        _service: ServiceId,
+        _worker: WorkerIndex,
+        _seed: u64,
+        balance: Balance,
+        _ejection: Ejection,
+    ) -> Self {
         Self { _balance: balance }
     }
     /// Takes the policies of now.

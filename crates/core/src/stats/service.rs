@@ -1,0 +1,67 @@
+//! Counts of one service that belong to no single endpoint.
+
+use super::{Cells, DURATION_BOUNDS_US, Histogram, Tally};
+use crate::id::WorkerIndex;
+use crate::reason::{ExchangeOutcome, PickReason};
+use std::time::Duration;
+
+/// One worker's counts of one service.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub struct ServiceCell {
+    durations: Histogram,
+    unpicked: Tally<{ ExchangeOutcome::ALL.len() }>,
+    picks: Tally<{ PickReason::ALL.len() }>,
+}
+
+impl ServiceCell {
+    /// An exchange ended after this long.
+    pub fn exchange_took(&self, d: Duration) {
+        self.durations.record(&DURATION_BOUNDS_US, d);
+    }
+
+    /// An exchange ended without an endpoint.
+    pub fn exchange_ended_unpicked(&self, outcome: ExchangeOutcome) {
+        self.unpicked.add(outcome as usize);
+    }
+
+    /// An endpoint was picked for this reason.
+    pub fn picked(&self, reason: PickReason) {
+        self.picks.add(reason as usize);
+    }
+}
+
+/// The counts of one service over all workers.
+#[derive(Debug)]
+pub struct ServiceStats(Cells<ServiceCell>);
+
+impl ServiceStats {
+    /// Counts for this many workers, at least one.
+    #[must_use]
+    pub fn new(workers: u16) -> Self {
+        Self(Cells::new(workers))
+    }
+
+    /// The cell that this worker writes.
+    #[must_use]
+    pub fn cell(&self, worker: WorkerIndex) -> &ServiceCell {
+        self.0.of(worker)
+    }
+
+    /// Each worker's histogram of exchange durations, over [`DURATION_BOUNDS_US`].
+    pub fn durations(&self) -> impl Iterator<Item = &Histogram> {
+        self.0.iter().map(|c| &c.durations)
+    }
+
+    /// Exchanges that ended so without an endpoint.
+    #[must_use]
+    pub fn unpicked_total(&self, outcome: ExchangeOutcome) -> u64 {
+        self.0.iter().map(|c| c.unpicked.get(outcome as usize)).sum()
+    }
+
+    /// Picks for this reason.
+    #[must_use]
+    pub fn picks_total(&self, reason: PickReason) -> u64 {
+        self.0.iter().map(|c| c.picks.get(reason as usize)).sum()
+    }
+}
