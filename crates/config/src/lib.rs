@@ -1,1 +1,3 @@
-//! What is written to one valid model, every mistake with its place.
+//! What is written (YAML, flags) to one valid model; every mistake is reported at once with its place.
+
+pub mod model;
