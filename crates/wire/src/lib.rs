@@ -1,1 +1,7 @@
-//! Bytes to frames and back: HTTP/2 and HPACK, with every limit.
+//! Bytes to frames and back: HTTP/2 (RFC 9113) with HPACK (RFC 7541), under limits.
+//!
+//! Pure: no sockets, no clock, no endpoints, no policies. `engine` feeds bytes and time, and acts on what comes out.
+
+pub mod detect;
+pub mod hpack;
+pub mod http2;

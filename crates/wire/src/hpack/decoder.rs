@@ -1,0 +1,367 @@
+//! Header blocks to lists (RFC 7541 §3.2, §6).
+
+use super::huffman;
+use super::integer;
+use super::list::HeaderList;
+use super::store::{HeaderId, HeaderStore, WireValue};
+use super::table::Table;
+
+/// Why a block cannot be decoded. Each is a connection error of type COMPRESSION_ERROR (RFC 9113 §4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The block ends inside a field.
+    #[error("the block ends inside a field")]
+    Truncated,
+    /// An integer of more than five octets.
+    #[error("an integer of more than five octets")]
+    Integer,
+    /// A string that is not a Huffman coding.
+    #[error("a wrong Huffman coding")]
+    Huffman,
+    /// An index that neither table has.
+    #[error("an index beyond the tables")]
+    Index,
+    /// A table size update after a field, a third one, or one above what we announced.
+    #[error("a table size update that is not allowed here")]
+    SizeUpdate,
+    /// The worker's store of fields is full.
+    #[error("the store of header fields is full")]
+    StoreFull,
+}
+
+/// Limits of what a peer may send as headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderLimits {
+    /// Decoded bytes of one list (names, values, 32 a field); what lies beyond is not kept, and the list is marked.
+    pub list_bytes: usize,
+    /// Encoded bytes of one block over all its frames.
+    pub block_bytes: usize,
+    /// Frames of one block.
+    pub block_frames: u32,
+}
+
+impl Default for HeaderLimits {
+    /// 64 KiB decoded, 64 KiB encoded, 32 frames.
+    fn default() -> Self {
+        Self { list_bytes: 64 * 1024, block_bytes: 64 * 1024, block_frames: 32 }
+    }
+}
+
+/// Size of the dynamic table that we let peers use: the protocol's own default (RFC 9113 §6.5.2).
+pub(super) const TABLE_SIZE: usize = 4096;
+
+/// The decoding side of one connection.
+#[derive(Debug)]
+pub struct Decoder {
+    table: Table,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self { table: Table::new(TABLE_SIZE) }
+    }
+}
+
+impl Decoder {
+    /// Appends the fields of a whole block to `list`. A list larger than the limit is marked as truncated, and the
+    /// table is kept right all the same.
+    ///
+    /// # Errors
+    /// After an error the table is not that of the peer any more: the connection must end.
+    pub fn decode(
+        &mut self,
+        block: &[u8],
+        limits: &HeaderLimits,
+        store: &mut HeaderStore,
+        scratch: &mut Vec<u8>,
+        list: &mut HeaderList,
+    ) -> Result<(), DecodeError> {
+        let mut rest = block;
+        let mut updates_left = 2;
+        while let Some(&first) = rest.first() {
+            if first & 0x80 != 0 {
+                updates_left = 0;
+                let index = take_integer(&mut rest, 7)?;
+                let id = self.table.get(index).ok_or(DecodeError::Index)?;
+                if list.admit(store.table_size(id), limits.list_bytes) {
+                    list.push_stored(id, store);
+                }
+            } else if first & 0xc0 == 0x40 {
+                updates_left = 0;
+                self.literal(&mut rest, 6, Indexing::Add, limits, store, scratch, list)?;
+            } else if first & 0xe0 == 0x20 {
+                let size = take_integer(&mut rest, 5)?;
+                if updates_left == 0 || size > TABLE_SIZE {
+                    return Err(DecodeError::SizeUpdate);
+                }
+                updates_left -= 1;
+                self.table.resize(size, store);
+            } else {
+                updates_left = 0;
+                let indexing = if first & 0x10 != 0 { Indexing::Never } else { Indexing::Without };
+                self.literal(&mut rest, 4, indexing, limits, store, scratch, list)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all of one block's state, private and called twice")]
+    fn literal(
+        &mut self,
+        rest: &mut &[u8],
+        prefix_bits: u32,
+        indexing: Indexing,
+        limits: &HeaderLimits,
+        store: &mut HeaderStore,
+        scratch: &mut Vec<u8>,
+        list: &mut HeaderList,
+    ) -> Result<(), DecodeError> {
+        scratch.clear();
+        let name_index = take_integer(rest, prefix_bits)?;
+        let name_id = match name_index {
+            0 => {
+                let (is_huffman, bytes) = take_string(rest)?;
+                unpack(is_huffman, bytes, scratch)?;
+                None
+            }
+            index => {
+                let id = self.table.get(index).ok_or(DecodeError::Index)?;
+                scratch.extend_from_slice(store.name_bytes(id));
+                Some(id)
+            }
+        };
+        let name_len = scratch.len();
+        let (is_huffman, wire) = take_string(rest)?;
+        unpack(is_huffman, wire, scratch)?;
+        let (name, value) = scratch.split_at(name_len);
+        let name_is_valid =
+            name_id.map_or_else(|| is_valid_name(name), |id| id.is_static() || is_valid_name(name));
+        let is_valid = name_is_valid && is_valid_value(value);
+        let fits = list.admit(name.len() + value.len() + 32, limits.list_bytes);
+        let wire = WireValue { is_huffman, bytes: wire };
+        if indexing == Indexing::Add {
+            let id = store.intern(name, value, wire, is_valid).map_err(|_| DecodeError::StoreFull)?;
+            if fits {
+                list.push_stored(id, store);
+            }
+            self.table.add(id, store);
+        } else if fits {
+            list.push_bytes(name, value, wire, is_valid, indexing == Indexing::Never);
+        }
+        Ok(())
+    }
+
+    /// Gives back all that the table owns, at the end of the connection.
+    pub fn clear(&mut self, store: &mut HeaderStore) {
+        self.table.clear(store);
+    }
+
+    /// Memory of the table beside the store.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.table.held_bytes()
+    }
+
+    /// The id at an index, for tests that hold it against another decoder.
+    #[must_use]
+    pub fn entry(&self, index: usize) -> Option<HeaderId> {
+        self.table.get(index)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Indexing {
+    Add,
+    Without,
+    Never,
+}
+
+fn take_integer(rest: &mut &[u8], prefix_bits: u32) -> Result<usize, DecodeError> {
+    integer::decode(rest, prefix_bits).map_err(|_| DecodeError::Integer)
+}
+
+fn take_string<'a>(rest: &mut &'a [u8]) -> Result<(bool, &'a [u8]), DecodeError> {
+    let is_huffman = rest.first().ok_or(DecodeError::Truncated)? & 0x80 != 0;
+    let length = take_integer(rest, 7)?;
+    let (string, after) = rest.split_at_checked(length).ok_or(DecodeError::Truncated)?;
+    *rest = after;
+    Ok((is_huffman, string))
+}
+
+fn unpack(is_huffman: bool, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    if is_huffman {
+        huffman::decode(bytes, out).map_err(|_| DecodeError::Huffman)
+    } else {
+        out.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// Lower case, no space, no control byte, no colon but a pseudo-header's first (RFC 9113 §8.2.1); unknown
+/// pseudo-headers are the engine's to refuse.
+fn is_valid_name(name: &[u8]) -> bool {
+    let rest = name.strip_prefix(b":").unwrap_or(name);
+    !rest.is_empty() && rest.iter().all(|&b| is_token_byte(b) && !b.is_ascii_uppercase())
+}
+
+/// `tchar` of RFC 9110 §5.6.2.
+fn is_token_byte(b: u8) -> bool {
+    const SIGNS: &[u8] = b"!#$%&'*+-.^_`|~";
+    b.is_ascii_alphanumeric() || SIGNS.contains(&b)
+}
+
+/// No NUL, CR or LF, and no space at either end (RFC 9113 §8.2.1).
+fn is_valid_value(value: &[u8]) -> bool {
+    let is_space = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
+    !is_space(value.first())
+        && !is_space(value.last())
+        && !value.iter().fold(false, |bad, &b| bad | matches!(b, 0 | b'\r' | b'\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Name;
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        let digits: String = text.split_whitespace().collect();
+        (0..digits.len()).step_by(2).map(|i| u8::from_str_radix(&digits[i..i + 2], 16).unwrap()).collect()
+    }
+
+    struct Bench {
+        decoder: Decoder,
+        store: HeaderStore,
+        limits: HeaderLimits,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self {
+                decoder: Decoder::default(),
+                store: HeaderStore::new((3, 4), 1 << 20),
+                limits: HeaderLimits::default(),
+            }
+        }
+
+        fn decode(&mut self, block: &[u8]) -> Result<Vec<(String, String)>, DecodeError> {
+            let mut list = HeaderList::default();
+            let result =
+                self.decoder.decode(block, &self.limits, &mut self.store, &mut Vec::new(), &mut list);
+            let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+            let fields = list
+                .fields()
+                .iter()
+                .map(|f| (text(list.name_bytes(f, &self.store)), text(list.value(f, &self.store))))
+                .collect();
+            list.clear(&mut self.store);
+            result.map(|()| fields)
+        }
+    }
+
+    fn pairs(fields: &[(&str, &str)]) -> Vec<(String, String)> {
+        fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_rfcs_three_requests_decode_with_and_without_huffman() {
+        let plain = [
+            "8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d",
+            "8286 84be 5808 6e6f 2d63 6163 6865",
+            "8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65",
+        ];
+        let coded = [
+            "8286 8441 8cf1 e3c2 e5f2 3a6b a0ab 90f4 ff",
+            "8286 84be 5886 a8eb 1064 9cbf",
+            "8287 85bf 4088 25a8 49e9 5ba9 7d7f 8925 a849 e95b b8e8 b4bf",
+        ];
+        for blocks in [plain, coded] {
+            let mut bench = Bench::new();
+            let base =
+                [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "www.example.com")];
+            assert_eq!(bench.decode(&hex(blocks[0])).unwrap(), pairs(&base));
+            let mut second = base.to_vec();
+            second.push(("cache-control", "no-cache"));
+            assert_eq!(bench.decode(&hex(blocks[1])).unwrap(), pairs(&second));
+            let third = [
+                (":method", "GET"),
+                (":scheme", "https"),
+                (":path", "/index.html"),
+                (":authority", "www.example.com"),
+                ("custom-key", "custom-value"),
+            ];
+            assert_eq!(bench.decode(&hex(blocks[2])).unwrap(), pairs(&third));
+            let newest = bench.decoder.entry(62).unwrap();
+            assert_eq!(bench.store.value(newest), b"custom-value");
+            bench.decoder.clear(&mut bench.store);
+            assert_eq!(bench.store.owned_fields(), 0);
+        }
+    }
+
+    #[test]
+    fn a_field_evicted_inside_its_own_block_still_means_itself() {
+        // A table of 40 bytes holds one small field: index 62 is used, then pushed out by the next literal.
+        let mut bench = Bench::new();
+        let first = hex("3f09 4001 6101 31");
+        assert_eq!(bench.decode(&first).unwrap(), pairs(&[("a", "1")]));
+        let second = hex("be 4001 6201 32");
+        assert_eq!(bench.decode(&second).unwrap(), pairs(&[("a", "1"), ("b", "2")]));
+    }
+
+    #[test]
+    fn a_list_beyond_the_limit_is_marked_and_the_table_stays_right() {
+        let mut bench = Bench::new();
+        bench.limits.list_bytes = 34;
+        let mut list = HeaderList::default();
+        let block = hex("4001 6101 31 4001 6201 32");
+        bench.decoder.decode(&block, &bench.limits, &mut bench.store, &mut Vec::new(), &mut list).unwrap();
+        assert!(list.is_truncated());
+        assert_eq!(list.fields().len(), 1);
+        list.clear(&mut bench.store);
+        assert_eq!(bench.decode(&hex("be")).unwrap(), pairs(&[("b", "2")]), "exactly 34 bytes pass");
+    }
+
+    #[test]
+    fn each_fault_is_refused_by_its_name() {
+        for (block, error) in [
+            ("80", DecodeError::Index),
+            ("be", DecodeError::Index),
+            ("40", DecodeError::Truncated),
+            ("4003 61", DecodeError::Truncated),
+            ("ff80 8080 8080 01", DecodeError::Integer),
+            ("0001 6181 00", DecodeError::Huffman),
+            ("8220", DecodeError::SizeUpdate),
+            ("20 20 20", DecodeError::SizeUpdate),
+            ("3fe2 1f", DecodeError::SizeUpdate),
+        ] {
+            assert_eq!(Bench::new().decode(&hex(block)), Err(error), "{block}");
+        }
+        assert!(Bench::new().decode(&hex("3fe1 1f")).is_ok(), "4096 is allowed");
+    }
+
+    #[test]
+    fn names_and_values_that_the_protocol_forbids_are_marked() {
+        for (name, value, valid) in [
+            (&b"x-a"[..], &b"ok"[..], true),
+            (b"X-a", b"ok", false),
+            (b"x a", b"ok", false),
+            (b"", b"ok", false),
+            (b"x:a", b"ok", false),
+            (b"x-a", b" ok", false),
+            (b"x-a", b"o\nk", false),
+            (b"x-a", b"o\0k", false),
+            (b"x-a", b"", true),
+        ] {
+            let mut block = vec![0x00, name.len() as u8];
+            block.extend_from_slice(name);
+            block.push(value.len() as u8);
+            block.extend_from_slice(value);
+            let (mut bench, mut list) = (Bench::new(), HeaderList::default());
+            bench
+                .decoder
+                .decode(&block, &bench.limits, &mut bench.store, &mut Vec::new(), &mut list)
+                .unwrap();
+            assert_eq!(list.fields()[0].is_valid, valid, "{name:?} {value:?}");
+            assert_eq!(list.fields()[0].name, Name::Other);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The Huffman code of RFC 7541 Appendix B.
+//!
+//! The code is canonical, so the lengths alone define it: within a length codes count upwards in symbol order, and a
+//! longer length goes on where the shorter one ended.
+
+/// Code length of each byte, and of EOS as the last (RFC 7541 Appendix B).
+#[rustfmt::skip]
+const LENGTHS: [u8; 257] = [
+    13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28,
+    28, 28, 28, 28, 28, 28, 28, 28, 6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6,
+    5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 7, 8, 15, 6, 12, 10, 13, 6, 7, 7, 7, 7, 7, 7,
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 7, 8, 13, 19, 13, 14, 6,
+    15, 5, 6, 5, 6, 5, 6, 6, 6, 5, 7, 7, 6, 6, 6, 5, 6, 7, 6, 5, 5, 6, 7, 7,
+    7, 7, 7, 15, 11, 14, 13, 28, 20, 22, 20, 20, 22, 22, 22, 23, 22, 23, 23, 23, 23, 23, 24, 23,
+    24, 24, 22, 23, 24, 23, 23, 23, 23, 21, 22, 23, 22, 23, 23, 24, 22, 21, 20, 22, 22, 23, 23, 21,
+    23, 22, 22, 24, 21, 22, 23, 23, 21, 21, 22, 21, 23, 22, 23, 23, 20, 22, 22, 22, 23, 22, 22, 23,
+    26, 26, 20, 19, 22, 23, 22, 25, 26, 26, 26, 27, 27, 26, 24, 25, 19, 21, 26, 27, 27, 26, 27, 24,
+    21, 21, 26, 26, 28, 27, 27, 27, 20, 24, 20, 21, 22, 21, 21, 23, 22, 22, 25, 25, 24, 24, 26, 23,
+    26, 27, 26, 26, 27, 27, 27, 27, 27, 28, 27, 27, 27, 27, 27, 26, 30,
+];
+
+const LONGEST: usize = 30;
+const EOS: u16 = 256;
+/// Bits that the first look-up takes: every letter, digit and sign of common header values is shorter.
+const FIRST_BITS: usize = 10;
+
+/// The code, derived from [`LENGTHS`].
+struct Code {
+    /// Code of each symbol, right-aligned.
+    codes: [u32; 257],
+    /// Symbols in the order of their codes.
+    ordered: [u16; 257],
+    /// First code of each length.
+    first_code: [u32; LONGEST + 1],
+    /// Number of codes of each length.
+    count: [u32; LONGEST + 1],
+    /// Where each length begins in `ordered`.
+    offset: [u16; LONGEST + 1],
+    /// For the next [`FIRST_BITS`] bits: symbol × 16 + length, or 0 where the code is longer.
+    short: [u16; 1 << FIRST_BITS],
+}
+
+static CODE: Code = derive();
+
+const fn derive() -> Code {
+    let mut code = Code {
+        codes: [0; 257],
+        ordered: [0; 257],
+        first_code: [0; LONGEST + 1],
+        count: [0; LONGEST + 1],
+        offset: [0; LONGEST + 1],
+        short: [0; 1 << FIRST_BITS],
+    };
+    let (mut next, mut place, mut length) = (0u32, 0usize, 1usize);
+    while length <= LONGEST {
+        next <<= 1;
+        code.first_code[length] = next;
+        code.offset[length] = place as u16;
+        let mut symbol = 0;
+        while symbol < 257 {
+            if LENGTHS[symbol] as usize == length {
+                code.codes[symbol] = next;
+                code.ordered[place] = symbol as u16;
+                if length <= FIRST_BITS {
+                    let shift = FIRST_BITS - length;
+                    let mut i = 0;
+                    while i < (1 << shift) {
+                        code.short[((next as usize) << shift) + i] = ((symbol as u16) << 4) | length as u16;
+                        i += 1;
+                    }
+                }
+                next += 1;
+                place += 1;
+                code.count[length] += 1;
+            }
+            symbol += 1;
+        }
+        length += 1;
+    }
+    code
+}
+
+/// A string that is not a Huffman coding: a code for EOS, or padding that is too long or not all ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadHuffman;
+
+/// Appends the decoded bytes of `coded` to `out`: at most 8/5 of its length.
+///
+/// # Errors
+/// What RFC 7541 §5.2 calls a decoding error; `out` then holds what came before it.
+pub fn decode(coded: &[u8], out: &mut Vec<u8>) -> Result<(), BadHuffman> {
+    out.reserve(coded.len() * 8 / 5 + 1);
+    let (mut bits, mut held) = (0u64, 0usize);
+    let mut rest = coded;
+    loop {
+        while held <= 56 {
+            let Some((&byte, after)) = rest.split_first() else { break };
+            bits = (bits << 8) | u64::from(byte);
+            held += 8;
+            rest = after;
+        }
+        // With bytes left to come, at least 57 bits are held: several codes can be taken without looking again.
+        while held >= LONGEST || (rest.is_empty() && held > 0) {
+            let window =
+                if held >= FIRST_BITS { bits >> (held - FIRST_BITS) } else { padded(bits, held, FIRST_BITS) };
+            let hit = CODE.short[(window as usize) & ((1 << FIRST_BITS) - 1)];
+            let length = usize::from(hit & 15);
+            if length != 0 && length <= held {
+                out.push((hit >> 4) as u8);
+                held -= length;
+                continue;
+            }
+            match long_symbol(bits, held) {
+                Some((EOS, _)) => return Err(BadHuffman),
+                Some((symbol, length)) => {
+                    out.push(symbol as u8);
+                    held -= length;
+                }
+                None if held < 8 && padded(0, 0, held) == bits & ((1 << held) - 1) => return Ok(()),
+                None => return Err(BadHuffman),
+            }
+        }
+        if rest.is_empty() && held == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// The lowest `held` bits of `bits`, filled with ones up to `width`.
+const fn padded(bits: u64, held: usize, width: usize) -> u64 {
+    ((bits & ((1 << held) - 1)) << (width - held)) | ((1 << (width - held)) - 1)
+}
+
+/// The symbol at the front of the `held` lowest bits, by its length; `None` if no whole code is there.
+fn long_symbol(bits: u64, held: usize) -> Option<(u16, usize)> {
+    for length in 5..=LONGEST.min(held) {
+        let front = ((bits >> (held - length)) & ((1 << length) - 1)) as u32;
+        let Some(nth) = front.checked_sub(CODE.first_code[length]) else { continue };
+        if nth < CODE.count[length] {
+            return Some((CODE.ordered[usize::from(CODE.offset[length]) + nth as usize], length));
+        }
+    }
+    None
+}
+
+/// Appends the coding of `plain` to `out`, padded with ones.
+pub fn encode(plain: &[u8], out: &mut Vec<u8>) {
+    let (mut bits, mut held) = (0u64, 0u32);
+    for &byte in plain {
+        let length = u32::from(LENGTHS[usize::from(byte)]);
+        bits = (bits << length) | u64::from(CODE.codes[usize::from(byte)]);
+        held += length;
+        while held >= 8 {
+            held -= 8;
+            out.push((bits >> held) as u8);
+        }
+    }
+    if held > 0 {
+        out.push(((bits << (8 - held)) as u8) | (0xff >> held));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7541 Appendix C.4 and C.6.
+    const VECTORS: &[(&str, &str)] = &[
+        ("www.example.com", "f1e3c2e5f23a6ba0ab90f4ff"),
+        ("no-cache", "a8eb10649cbf"),
+        ("custom-key", "25a849e95ba97d7f"),
+        ("custom-value", "25a849e95bb8e8b4bf"),
+        ("302", "6402"),
+        ("Mon, 21 Oct 2013 20:13:21 GMT", "d07abe941054d444a8200595040b8166e082a62d1bff"),
+        ("https://www.example.com", "9d29ad171863c78f0b97c8e9ae82ae43d3"),
+    ];
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_rfcs_vectors_decode_and_encode() {
+        for (plain, coded) in VECTORS {
+            let (mut out, mut back) = (Vec::new(), Vec::new());
+            decode(&hex(coded), &mut out).unwrap();
+            assert_eq!(out, plain.as_bytes());
+            encode(plain.as_bytes(), &mut back);
+            assert_eq!(back, hex(coded));
+        }
+    }
+
+    #[test]
+    fn every_byte_survives_beside_every_other() {
+        for a in 0..=255u8 {
+            let plain: Vec<u8> = (0..=255u8).flat_map(|b| [a, b]).collect();
+            let (mut coded, mut out) = (Vec::new(), Vec::new());
+            encode(&plain, &mut coded);
+            decode(&coded, &mut out).unwrap();
+            assert_eq!(out, plain);
+        }
+    }
+
+    #[test]
+    fn eos_and_wrong_padding_are_refused() {
+        let mut out = Vec::new();
+        assert_eq!(decode(&[0xff, 0xff, 0xff, 0xff], &mut out), Err(BadHuffman), "EOS");
+        assert_eq!(decode(&[0xff], &mut out), Err(BadHuffman), "eight bits of padding");
+        assert_eq!(decode(&[0b0000_0000], &mut out), Err(BadHuffman), "padding of zeros");
+        assert_eq!(decode(&[0b0000_0111], &mut out), Ok(()), "'0' and three ones");
+    }
+}

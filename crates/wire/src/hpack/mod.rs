@@ -1,0 +1,27 @@
+//! HPACK (RFC 7541) for a relay: header blocks are transcoded index to index.
+//!
+//! A [`HeaderStore`] holds every field that a dynamic table of this worker owns, each once. A [`Decoder`] turns a block
+//! into a [`HeaderList`] of ids, an [`Encoder`] maps the same ids to the index of its own table. A literal is decoded
+//! once, for the rules and for routing; the bytes it came in are sent on as they were.
+
+mod decoder;
+mod encoder;
+mod huffman;
+mod integer;
+mod list;
+mod name;
+mod static_table;
+mod store;
+mod table;
+
+pub use decoder::{DecodeError, Decoder, HeaderLimits};
+pub use encoder::{Encoder, IndexPolicy};
+pub use list::{Field, FieldForm, HeaderList};
+pub use name::{Name, NameSet};
+pub use static_table::{STATIC_LEN, static_id};
+pub use store::{HeaderId, HeaderStore};
+
+/// Huffman coding of strings (RFC 7541 §5.2), for the fuzz targets and the tests.
+pub mod strings {
+    pub use super::huffman::{decode, encode};
+}

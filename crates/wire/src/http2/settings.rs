@@ -1,0 +1,112 @@
+//! SETTINGS (RFC 9113 §6.5).
+
+use super::code::ErrorCode;
+use super::reader::{Fault, ReadError};
+use super::{DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, MAX_WINDOW};
+
+const HEADER_TABLE_SIZE: u16 = 1;
+const ENABLE_PUSH: u16 = 2;
+const MAX_CONCURRENT_STREAMS: u16 = 3;
+const INITIAL_WINDOW_SIZE: u16 = 4;
+const MAX_FRAME_SIZE: u16 = 5;
+const MAX_HEADER_LIST_SIZE: u16 = 6;
+
+/// Settings of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Largest dynamic table.
+    pub header_table_size: u32,
+    /// Streams that the other side may have open.
+    pub max_concurrent_streams: u32,
+    /// Window that a stream begins with.
+    pub initial_window_size: u32,
+    /// Largest payload of a frame.
+    pub max_frame_size: u32,
+    /// Largest header list, as far as the side said.
+    pub max_header_list_size: u32,
+}
+
+impl Default for Settings {
+    /// What holds before SETTINGS were seen.
+    fn default() -> Self {
+        Self {
+            header_table_size: 4096,
+            max_concurrent_streams: u32::MAX,
+            initial_window_size: DEFAULT_WINDOW,
+            max_frame_size: DEFAULT_MAX_FRAME_SIZE,
+            max_header_list_size: u32::MAX,
+        }
+    }
+}
+
+/// What a SETTINGS frame changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SettingsChange {
+    /// By how much every open stream's window moves.
+    pub window_delta: i64,
+    /// Whether the table size was said.
+    pub has_table_size: bool,
+}
+
+impl Settings {
+    /// Takes the pairs of a SETTINGS frame, in order.
+    ///
+    /// # Errors
+    /// A value out of its range, with the code that RFC 9113 §6.5.2 gives it.
+    pub fn apply(&mut self, payload: &[u8]) -> Result<SettingsChange, ReadError> {
+        let before = self.initial_window_size;
+        let mut change = SettingsChange::default();
+        for pair in payload.chunks_exact(6) {
+            let id = u16::from_be_bytes([pair[0], pair[1]]);
+            let value = u32::from_be_bytes([pair[2], pair[3], pair[4], pair[5]]);
+            match id {
+                HEADER_TABLE_SIZE => {
+                    self.header_table_size = value;
+                    change.has_table_size = true;
+                }
+                ENABLE_PUSH if value > 1 => return Err(bad(ErrorCode::ProtocolError)),
+                MAX_CONCURRENT_STREAMS => self.max_concurrent_streams = value,
+                INITIAL_WINDOW_SIZE if value > MAX_WINDOW => return Err(bad(ErrorCode::FlowControlError)),
+                INITIAL_WINDOW_SIZE => self.initial_window_size = value,
+                MAX_FRAME_SIZE if !(DEFAULT_MAX_FRAME_SIZE..=0xff_ffff).contains(&value) => {
+                    return Err(bad(ErrorCode::ProtocolError));
+                }
+                MAX_FRAME_SIZE => self.max_frame_size = value,
+                MAX_HEADER_LIST_SIZE => self.max_header_list_size = value,
+                _ => {}
+            }
+        }
+        change.window_delta = i64::from(self.initial_window_size) - i64::from(before);
+        Ok(change)
+    }
+
+    /// The pairs that differ from what holds without them, for a SETTINGS frame of ours; push is off.
+    pub(super) fn pairs(&self, is_client: bool) -> impl Iterator<Item = (u16, u32)> {
+        let default = Self::default();
+        [
+            (is_client, ENABLE_PUSH, 0),
+            (self.header_table_size != default.header_table_size, HEADER_TABLE_SIZE, self.header_table_size),
+            (
+                self.max_concurrent_streams != default.max_concurrent_streams,
+                MAX_CONCURRENT_STREAMS,
+                self.max_concurrent_streams,
+            ),
+            (
+                self.initial_window_size != default.initial_window_size,
+                INITIAL_WINDOW_SIZE,
+                self.initial_window_size,
+            ),
+            (
+                self.max_header_list_size != default.max_header_list_size,
+                MAX_HEADER_LIST_SIZE,
+                self.max_header_list_size,
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(is_said, id, value)| is_said.then_some((id, value)))
+    }
+}
+
+fn bad(code: ErrorCode) -> ReadError {
+    ReadError { code, fault: Fault::SettingsValue }
+}
