@@ -1,1 +1,21 @@
-//! Sessions and exchanges as values: the relay, without I/O or clock.
+//! Sessions and exchanges as values: HTTP/2 to HTTP/2, without I/O or clock.
+//!
+//! [`Engine`] is one worker's data plane. Bytes and time come in as arguments, [`Action`]s and outputs go out as values;
+//! the event loop (or the simulation) drives it. It knows no socket, no thread and no entropy but its seed.
+
+mod action;
+mod conn;
+mod exchange;
+mod limits;
+mod output;
+mod relay;
+mod request;
+mod score;
+mod slots;
+mod timers;
+mod upstream;
+
+pub use action::{Action, ConnKey, ConnectFailure, PeerEnd};
+pub use limits::{Limits, Rate};
+pub use relay::{DrainProgress, Engine, EngineSetup};
+pub use slots::Key;

@@ -1,0 +1,294 @@
+//! One HTTP/2 connection as a value: of a client (a session) or to an endpoint (an upstream).
+
+use crate::exchange::Exchange;
+use crate::limits::Limits;
+use crate::output::{BufferPool, Output};
+use crate::score::Score;
+use crate::slots::Key;
+use crate::upstream::Pool;
+use evenkeel_core::event::ConnectionFigures;
+use evenkeel_core::id::{EndpointId, ServiceId};
+use evenkeel_core::reason::CloseReason;
+use evenkeel_core::snapshot::Listener;
+use evenkeel_core::time::Moment;
+use evenkeel_wire::hpack::{Decoder, Encoder, HeaderList, HeaderStore, IndexPolicy};
+use evenkeel_wire::http2::{self, DEFAULT_WINDOW, ErrorCode, FrameReader, MAX_STREAM_ID, Settings};
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Spreads small numbers that are handed out in order. Stream ids only rise and are bounded, so nobody gains by choosing.
+#[derive(Default)]
+pub(crate) struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &b in bytes {
+            self.write_u32(u32::from(b));
+        }
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.0 = (self.0 ^ u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+/// A map by stream id or endpoint id.
+pub(crate) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// A client's first bytes are awaited.
+    Detecting,
+    /// An upstream's socket is being opened.
+    Connecting,
+    /// The upstream's SETTINGS are awaited; nothing was asked of it yet.
+    Greeting,
+    /// At work.
+    Open,
+    /// What waits in the output leaves, then it closes for this reason. Input is dropped.
+    Closing(CloseReason),
+}
+
+/// How far the end of a connection was announced to its peer (RFC 9113 §6.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GoAwaySent {
+    /// Not at all.
+    No,
+    /// GOAWAY with the highest id and a PING went out: no new streams, please.
+    Announced,
+    /// GOAWAY with the last id that is processed.
+    Final(u32),
+}
+
+/// What only one kind of connection has.
+#[derive(Debug)]
+pub(crate) enum Role {
+    Client(ClientSide),
+    Upstream(UpstreamSide),
+}
+
+#[derive(Debug)]
+pub(crate) struct ClientSide {
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) peer: SocketAddr,
+    /// Number of the session, unique in the process with the worker's index in its upper bits.
+    pub(crate) session: u64,
+    /// When the log last had a record of it.
+    pub(crate) recorded: Moment,
+    /// First bytes, until they tell the protocol.
+    pub(crate) first_bytes: Vec<u8>,
+    /// Streams that we reset lately: what the client had sent before it knew is dropped without complaint.
+    pub(crate) reset_lately: VecDeque<u32>,
+}
+
+#[derive(Debug)]
+pub(crate) struct UpstreamSide {
+    pub(crate) pool: Key<Pool>,
+    pub(crate) service: ServiceId,
+    pub(crate) endpoint: EndpointId,
+    pub(crate) address: SocketAddr,
+    pub(crate) next_stream: u32,
+    /// The last stream that the endpoint says it processes, once it sent GOAWAY.
+    pub(crate) goaway: Option<u32>,
+    /// No new exchange goes here any more.
+    pub(crate) is_retiring: bool,
+    pub(crate) served: u64,
+}
+
+/// Streams reset by us that are remembered for each client.
+pub(crate) const RESET_LATELY: usize = 64;
+
+/// A connection. It is opaque outside of the engine.
+#[derive(Debug)]
+pub struct Conn {
+    pub(crate) role: Role,
+    pub(crate) phase: Phase,
+    pub(crate) goaway_sent: GoAwaySent,
+    pub(crate) reader: FrameReader,
+    pub(crate) decoder: Decoder,
+    pub(crate) encoder: Encoder,
+    pub(crate) peer: Settings,
+    pub(crate) output: Output,
+    pub(crate) is_dirty: bool,
+    /// Streams that are open, by id.
+    pub(crate) streams: NumberMap<u32, Key<Exchange>>,
+    /// Highest id that the client opened, or that we opened at the endpoint.
+    pub(crate) highest_stream: u32,
+    /// What we may send.
+    pub(crate) send_window: i64,
+    /// What came since credit was last given back.
+    pub(crate) received: u32,
+    /// Exchanges whose data waits for this connection's window or room in its output.
+    pub(crate) blocked: VecDeque<Key<Exchange>>,
+    pub(crate) resets: Score,
+    pub(crate) control: Score,
+    /// The earliest deadline that was armed; later ones are armed when it fires.
+    pub(crate) armed: Moment,
+    pub(crate) opened: Moment,
+    /// When the last exchange ended, or the connection began.
+    pub(crate) idle_since: Moment,
+    /// Since when a header block (or the preface) is unfinished.
+    pub(crate) header_since: Option<Moment>,
+    /// Since when the peer has not taken what waits.
+    pub(crate) stalled_since: Option<Moment>,
+    pub(crate) figures: ConnectionFigures,
+    /// The parser's word for what was wrong.
+    pub(crate) detail: Option<&'static str>,
+}
+
+impl Conn {
+    pub(crate) fn new(role: Role, phase: Phase, now: Moment, limits: &Limits) -> Self {
+        let policy = match role {
+            Role::Client(_) => IndexPolicy::Private,
+            Role::Upstream(_) => IndexPolicy::SHARED,
+        };
+        Self {
+            role,
+            phase,
+            goaway_sent: GoAwaySent::No,
+            reader: FrameReader::new(limits.headers),
+            decoder: Decoder::default(),
+            encoder: Encoder::new(policy),
+            peer: Settings::default(),
+            output: Output::default(),
+            is_dirty: false,
+            streams: NumberMap::default(),
+            highest_stream: 0,
+            send_window: i64::from(DEFAULT_WINDOW),
+            received: 0,
+            blocked: VecDeque::new(),
+            resets: Score::default(),
+            control: Score::default(),
+            armed: Moment::NEVER,
+            opened: now,
+            idle_since: now,
+            header_since: None,
+            stalled_since: None,
+            figures: ConnectionFigures::default(),
+            detail: None,
+        }
+    }
+
+    pub(crate) fn client(&self) -> Option<&ClientSide> {
+        match &self.role {
+            Role::Client(client) => Some(client),
+            Role::Upstream(_) => None,
+        }
+    }
+
+    pub(crate) fn client_mut(&mut self) -> Option<&mut ClientSide> {
+        match &mut self.role {
+            Role::Client(client) => Some(client),
+            Role::Upstream(_) => None,
+        }
+    }
+
+    pub(crate) fn upstream(&self) -> Option<&UpstreamSide> {
+        match &self.role {
+            Role::Upstream(upstream) => Some(upstream),
+            Role::Client(_) => None,
+        }
+    }
+
+    pub(crate) fn upstream_mut(&mut self) -> Option<&mut UpstreamSide> {
+        match &mut self.role {
+            Role::Upstream(upstream) => Some(upstream),
+            Role::Client(_) => None,
+        }
+    }
+
+    pub(crate) fn is_client(&self) -> bool {
+        matches!(self.role, Role::Client(_))
+    }
+
+    /// Whether no stream is open on it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing(_))
+    }
+
+    /// Exchanges that an upstream could take now.
+    pub(crate) fn free_streams(&self, most: u32) -> u32 {
+        match &self.role {
+            Role::Upstream(u)
+                if self.phase == Phase::Open && !u.is_retiring && u.next_stream <= MAX_STREAM_ID =>
+            {
+                most.min(self.peer.max_concurrent_streams).saturating_sub(self.streams.len() as u32)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Appends what both sides send first: our settings and the connection's window.
+    pub(crate) fn greet(&mut self, limits: &Limits, pool: &mut BufferPool) {
+        let is_upstream = !self.is_client();
+        let settings = Settings {
+            max_concurrent_streams: if is_upstream {
+                Settings::default().max_concurrent_streams
+            } else {
+                limits.concurrent_streams
+            },
+            initial_window_size: limits.stream_window,
+            max_header_list_size: limits.headers.list_bytes as u32,
+            ..Settings::default()
+        };
+        let out = self.output.buffer(pool);
+        if is_upstream {
+            out.extend_from_slice(evenkeel_wire::detect::PREFACE);
+        }
+        http2::put_settings(out, &settings, is_upstream);
+        if let Some(more) = limits.connection_window.checked_sub(DEFAULT_WINDOW).filter(|&more| more > 0) {
+            http2::put_window_update(out, 0, more);
+        }
+    }
+
+    pub(crate) fn put_headers(
+        &mut self,
+        stream: u32,
+        is_end: bool,
+        list: &HeaderList,
+        store: &mut HeaderStore,
+        pool: &mut BufferPool,
+    ) {
+        let out = self.output.buffer(pool);
+        http2::put_headers(out, stream, is_end, self.peer.max_frame_size, list, &mut self.encoder, store);
+    }
+
+    pub(crate) fn put_reset(&mut self, stream: u32, code: ErrorCode, pool: &mut BufferPool) {
+        if let Role::Client(client) = &mut self.role {
+            if client.reset_lately.len() == RESET_LATELY {
+                client.reset_lately.pop_front();
+            }
+            client.reset_lately.push_back(stream);
+        }
+        http2::put_rst_stream(self.output.buffer(pool), stream, code);
+    }
+
+    /// Counts received flow-controlled bytes and gives the credit back in halves of the window; it is never withheld.
+    pub(crate) fn took(&mut self, flow_bytes: u32, limits: &Limits, pool: &mut BufferPool) {
+        self.received += flow_bytes;
+        if self.received >= limits.connection_window.max(DEFAULT_WINDOW) / 2 {
+            http2::put_window_update(self.output.buffer(pool), 0, std::mem::take(&mut self.received));
+        }
+    }
+
+    /// Memory beside the struct itself.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.reader.held_bytes()
+            + self.output.held_bytes()
+            + self.decoder.held_bytes()
+            + self.encoder.held_bytes()
+            + self.streams.capacity() * size_of::<(u32, Key<Exchange>)>()
+    }
+}

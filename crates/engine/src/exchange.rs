@@ -1,0 +1,129 @@
+//! One request and its response: two streams and what is known of them.
+
+use crate::conn::Conn;
+use crate::output::Backlog;
+use crate::slots::Key;
+use crate::upstream::Pool;
+use evenkeel_core::id::EndpointId;
+use evenkeel_core::time::Moment;
+use evenkeel_wire::hpack::HeaderList;
+
+/// Which of an exchange's two peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Upstream,
+}
+
+impl Side {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Upstream,
+            Self::Upstream => Self::Client,
+        }
+    }
+}
+
+/// One of an exchange's two streams, and the data that waits to be sent on it.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    /// The connection and the stream on it; `None` before there is one, and after the stream has ended there.
+    pub(crate) at: Option<(Key<Conn>, u32)>,
+    /// What we may send.
+    pub(crate) send_window: i64,
+    /// What the peer may send.
+    pub(crate) receive_window: i64,
+    /// Received and not yet sent on.
+    pub(crate) uncredited: u32,
+    /// Received, sent on, and not yet given back as credit.
+    pub(crate) owed_credit: u32,
+    /// The peer ended its side.
+    pub(crate) is_received: bool,
+    /// We ended our side.
+    pub(crate) is_sent: bool,
+    /// Body bytes that the peer announced and has not sent.
+    pub(crate) announced: Option<u64>,
+    /// Data for the peer that waits for a window or for room.
+    pub(crate) backlog: Backlog,
+    /// The other side has ended: our side ends when the backlog has left.
+    pub(crate) ends_after_backlog: bool,
+    /// Trailers that leave after the backlog.
+    pub(crate) trailers: Option<Box<HeaderList>>,
+    /// Whether the exchange stands in the connection's `blocked` queue.
+    pub(crate) is_blocked: bool,
+}
+
+impl Leg {
+    pub(crate) fn new(at: Option<(Key<Conn>, u32)>, send_window: i64, receive_window: i64) -> Self {
+        Self {
+            at,
+            send_window,
+            receive_window,
+            uncredited: 0,
+            owed_credit: 0,
+            is_received: false,
+            is_sent: false,
+            announced: None,
+            backlog: Backlog::default(),
+            ends_after_backlog: false,
+            trailers: None,
+            is_blocked: false,
+        }
+    }
+}
+
+/// An exchange.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(crate) client: Leg,
+    pub(crate) upstream: Leg,
+    /// Index of the service in the engine's list.
+    pub(crate) service: usize,
+    /// The endpoint that it was given to, and its connections.
+    pub(crate) pool: Option<Key<Pool>>,
+    /// It waits for a connection or a stream since then.
+    pub(crate) waits_since: Option<Moment>,
+    pub(crate) began: Moment,
+    /// When it was given to the endpoint.
+    pub(crate) sent: Moment,
+    /// The request, kept until the answer begins; owned fields.
+    pub(crate) request: HeaderList,
+    /// The request's body from its start, kept until the answer begins or it grows too large.
+    pub(crate) replay: Vec<u8>,
+    /// The body as kept is whole so far.
+    pub(crate) is_replayable: bool,
+    /// Trailers of a request that came before it was sent.
+    pub(crate) request_trailers: Option<Box<HeaderList>>,
+    /// Endpoints that it was given to and that did not process it.
+    pub(crate) tried: Vec<EndpointId>,
+    /// How often it was put on a wire.
+    pub(crate) sent_times: u32,
+    pub(crate) is_grpc: bool,
+    pub(crate) is_head: bool,
+    /// Final response headers were forwarded.
+    pub(crate) is_answered: bool,
+    /// The endpoint's answer says that it cannot serve.
+    pub(crate) has_failed: bool,
+}
+
+impl Exchange {
+    pub(crate) fn leg(&self, side: Side) -> &Leg {
+        match side {
+            Side::Client => &self.client,
+            Side::Upstream => &self.upstream,
+        }
+    }
+
+    pub(crate) fn leg_mut(&mut self, side: Side) -> &mut Leg {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Upstream => &mut self.upstream,
+        }
+    }
+
+    /// The endpoint has not said anything and nothing of the request was dropped: it may be given to another one, if
+    /// the failure says that it was not processed.
+    pub(crate) fn may_move(&self) -> bool {
+        !self.is_answered && self.is_replayable
+    }
+}

@@ -1,0 +1,214 @@
+//! A request begins, or its trailers come.
+
+use super::Engine;
+use crate::action::ConnKey;
+use crate::conn::GoAwaySent;
+use crate::exchange::{Exchange, Leg, Side};
+use crate::request::{RequestHead, View, check_request, check_trailers};
+use crate::slots::Key;
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
+use evenkeel_core::time::Moment;
+use evenkeel_wire::hpack::HeaderList;
+use evenkeel_wire::http2::ErrorCode;
+
+impl Engine {
+    /// HEADERS from a client.
+    pub(super) fn client_headers(
+        &mut self,
+        now: Moment,
+        key: ConnKey,
+        stream: u32,
+        block: &[u8],
+        is_end: bool,
+    ) {
+        let Some(list) = self.decode(now, key, block) else { return };
+        let conn = &mut self.conns[key];
+        if let Some(&exchange) = conn.streams.get(&stream) {
+            self.request_trailers(now, exchange, list, is_end);
+            return;
+        }
+        if stream.is_multiple_of(2) {
+            self.give_list(list);
+            let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
+            self.refuse_peer(now, key, code, reason, "a request on an even stream");
+            return;
+        }
+        if stream <= conn.highest_stream {
+            let was_reset = conn.client().is_some_and(|c| c.reset_lately.contains(&stream));
+            self.give_list(list);
+            if !was_reset {
+                let (code, reason) = (ErrorCode::StreamClosed, CloseReason::ProtocolError);
+                self.refuse_peer(now, key, code, reason, "headers on a stream that has ended");
+            }
+            return;
+        }
+        conn.highest_stream = stream;
+        if let GoAwaySent::Final(last) = conn.goaway_sent
+            && stream > last
+        {
+            // The client heard that streams above `last` are not processed.
+            self.give_list(list);
+            return;
+        }
+        let refused = if conn.streams.len() >= self.limits.concurrent_streams as usize {
+            Some(Limit::ConcurrentStreams)
+        } else if self.exchanges.len() >= self.limits.exchanges {
+            Some(Limit::Exchanges)
+        } else {
+            None
+        };
+        if let Some(limit) = refused {
+            self.stats.refused(limit);
+            self.give_list(list);
+            self.refuse_stream(now, key, stream, ErrorCode::RefusedStream);
+            return;
+        }
+        if list.is_truncated() {
+            self.stats.refused(Limit::HeaderListBytes);
+            let head =
+                RequestHead { is_grpc: false, is_head: false, is_connect: false, content_length: None };
+            let exchange = self.open_exchange(now, key, stream, list, head, is_end);
+            self.answer(now, exchange, ExchangeOutcome::BadRequest, 431);
+            return;
+        }
+        let head = match check_request(&list, &self.store) {
+            Ok(head) if head.content_length.is_some_and(|n| n > 0) && is_end => {
+                return self.bad_request(now, key, stream, list);
+            }
+            Ok(head) => head,
+            Err(_) => return self.bad_request(now, key, stream, list),
+        };
+        let exchange = self.open_exchange(now, key, stream, list, head, is_end);
+        if head.is_connect {
+            self.answer(now, exchange, ExchangeOutcome::BadRequest, 405);
+            return;
+        }
+        self.route(now, key, exchange);
+    }
+
+    /// A request whose headers break the rules (RFC 9113 §8.1.1).
+    fn bad_request(&mut self, now: Moment, key: ConnKey, stream: u32, list: HeaderList) {
+        self.give_list(list);
+        let conn = &mut self.conns[key];
+        conn.figures.failed += 1;
+        if let Some(client) = conn.client() {
+            client.listener.stats.cell(self.worker).exchange_ended_unrouted(ExchangeOutcome::BadRequest);
+        }
+        self.refuse_stream(now, key, stream, ErrorCode::ProtocolError);
+    }
+
+    /// Resets a stream that never became an exchange.
+    pub(super) fn refuse_stream(&mut self, now: Moment, key: ConnKey, stream: u32, code: ErrorCode) {
+        if self.count_reset(now, key) {
+            self.conns[key].put_reset(stream, code, &mut self.buffers);
+            self.mark_dirty(key);
+        }
+    }
+
+    /// Decodes a block; `None` if the connection was ended for it.
+    pub(super) fn decode(&mut self, now: Moment, key: ConnKey, block: &[u8]) -> Option<HeaderList> {
+        let mut list = self.take_list();
+        let decoder = &mut self.conns[key].decoder;
+        let limits = &self.limits.headers;
+        let Err(error) = decoder.decode(block, limits, &mut self.store, &mut self.scratch, &mut list) else {
+            return Some(list);
+        };
+        self.give_list(list);
+        use evenkeel_wire::hpack::DecodeError;
+        let (code, reason, detail) = match error {
+            DecodeError::StoreFull => {
+                self.stats.refused(Limit::InternedBytes);
+                (
+                    ErrorCode::EnhanceYourCalm,
+                    CloseReason::CompressionError,
+                    "the store of header fields is full",
+                )
+            }
+            DecodeError::Truncated => compression("the block ends inside a field"),
+            DecodeError::Integer => compression("an integer of more than five octets"),
+            DecodeError::Huffman => compression("a wrong Huffman coding"),
+            DecodeError::Index => compression("an index beyond the tables"),
+            DecodeError::SizeUpdate => compression("a table size update that is not allowed"),
+        };
+        self.refuse_peer(now, key, code, reason, detail);
+        None
+    }
+
+    fn open_exchange(
+        &mut self,
+        now: Moment,
+        key: ConnKey,
+        stream: u32,
+        request: HeaderList,
+        head: RequestHead,
+        is_end: bool,
+    ) -> Key<Exchange> {
+        let conn = &mut self.conns[key];
+        let window = i64::from(conn.peer.initial_window_size);
+        let mut client = Leg::new(Some((key, stream)), window, i64::from(self.limits.stream_window));
+        client.is_received = is_end;
+        client.announced = head.content_length;
+        let exchange = self.exchanges.insert(Exchange {
+            client,
+            upstream: Leg::new(None, 0, 0),
+            service: usize::MAX,
+            pool: None,
+            waits_since: None,
+            began: now,
+            sent: now,
+            request,
+            replay: self.spare_bytes.pop().unwrap_or_default(),
+            is_replayable: true,
+            request_trailers: None,
+            tried: Vec::new(),
+            sent_times: 0,
+            is_grpc: head.is_grpc,
+            is_head: head.is_head,
+            is_answered: false,
+            has_failed: false,
+        });
+        conn.streams.insert(stream, exchange);
+        conn.figures.exchanges += 1;
+        exchange
+    }
+
+    /// Finds the service of a request and gives it there.
+    fn route(&mut self, now: Moment, key: ConnKey, exchange: Key<Exchange>) {
+        let Some(client) = self.conns[key].client() else { return };
+        let listener = self.snapshot.listener(client.listener.id).unwrap_or(&client.listener);
+        let view = View { list: &self.exchanges[exchange].request, store: &self.store };
+        let service = listener.routes.find(&view).and_then(|r| self.service_of.get(&r.service).copied());
+        let request_timeout = listener.policy.timeouts.request;
+        let Some(service) = service.filter(|&s| !self.services[s].is_removed) else {
+            self.answer(now, exchange, ExchangeOutcome::NoRoute, 404);
+            return;
+        };
+        self.exchanges[exchange].service = service;
+        if let Some(timeout) = self.services[service].service.policy.timeouts.request.or(request_timeout) {
+            self.wheel.arm(now + timeout, super::Wake::Exchange(exchange));
+        }
+        self.dispatch(now, exchange);
+    }
+
+    fn request_trailers(&mut self, now: Moment, exchange: Key<Exchange>, list: HeaderList, is_end: bool) {
+        let client = &self.exchanges[exchange].client;
+        if client.is_received {
+            self.give_list(list);
+            self.reset_by_fault(now, exchange, Side::Client, ErrorCode::StreamClosed);
+        } else if !is_end
+            || list.is_truncated()
+            || client.announced.is_some_and(|left| left > 0)
+            || check_trailers(&list, &self.store).is_err()
+        {
+            self.give_list(list);
+            self.reset_by_fault(now, exchange, Side::Client, ErrorCode::ProtocolError);
+        } else {
+            self.exchanges[exchange].client.is_received = true;
+            self.forward_trailers(now, exchange, Side::Client, list);
+        }
+    }
+}
+
+fn compression(detail: &'static str) -> (ErrorCode, CloseReason, &'static str) {
+    (ErrorCode::CompressionError, CloseReason::CompressionError, detail)
+}

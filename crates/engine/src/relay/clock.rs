@@ -1,0 +1,153 @@
+//! Deadlines: what the wheel wakes is compared with what holds now.
+
+use super::finish::LAST_BYTES;
+use super::{Engine, Wake};
+use crate::action::ConnKey;
+use crate::conn::{GoAwaySent, Phase};
+use crate::exchange::Exchange;
+use crate::slots::Key;
+use crate::upstream::Pool;
+use evenkeel_core::endpoint::EndpointState;
+use evenkeel_core::event::EventKind;
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
+use evenkeel_core::stats::MemoryPart;
+use evenkeel_core::time::Moment;
+use evenkeel_wire::http2::ErrorCode;
+use std::time::Duration;
+
+/// Longest time that a client may take to answer the PING of a drain.
+pub(super) const PING_WAIT: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Fires what is due.
+    pub fn tick(&mut self, now: Moment) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.advance(now, &mut due);
+        for wake in due.drain(..) {
+            match wake {
+                Wake::Conn(key) => self.check_conn(now, key),
+                Wake::Exchange(key) => self.check_exchange(now, key),
+                Wake::Pool(key) => self.check_pool(now, key),
+                Wake::DrainDeadline => self.cut_drain(now),
+            }
+        }
+        self.due = due;
+    }
+
+    /// Publishes what memory goes to; walks all connections, so not for every turn.
+    pub fn publish_memory(&self) {
+        for (part, bytes) in MemoryPart::ALL.iter().zip(self.memory()) {
+            self.stats.set_memory(*part, bytes);
+        }
+    }
+
+    fn check_conn(&mut self, now: Moment, key: ConnKey) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if now < conn.armed {
+            // An earlier deadline was armed and has moved since.
+            return;
+        }
+        conn.armed = Moment::NEVER;
+        let timeouts = self.timeouts_of(key);
+        let conn = &self.conns[key];
+        let mut next = Moment::NEVER;
+        let mut is_over = |since: Option<Moment>, most: Duration| {
+            let Some(at) = since.map(|s| s + most) else { return false };
+            if at > now {
+                next = next.min(at);
+            }
+            at <= now
+        };
+        let is_opening = matches!(conn.phase, Phase::Connecting | Phase::Greeting);
+        let idle_since = conn.is_idle().then_some(conn.idle_since);
+        let reason = match conn.phase {
+            Phase::Closing(reason) => {
+                let since = conn.stalled_since.unwrap_or(conn.idle_since);
+                if is_over(Some(since), LAST_BYTES) {
+                    self.remove_conn(now, key, reason, Some(false));
+                    return;
+                }
+                None
+            }
+            Phase::Detecting => {
+                is_over(Some(conn.opened), timeouts.header).then_some(CloseReason::HeaderTimeout)
+            }
+            _ if is_opening => {
+                is_over(Some(conn.opened), timeouts.connect).then_some(CloseReason::ConnectTimeout)
+            }
+            _ if is_over(conn.header_since, timeouts.header) => Some(CloseReason::HeaderTimeout),
+            _ if is_over(conn.stalled_since, timeouts.send) => Some(CloseReason::SendTimeout),
+            _ if is_over(idle_since, timeouts.idle) => Some(CloseReason::IdleTimeout),
+            _ => None,
+        };
+        let has_announced = conn.goaway_sent == GoAwaySent::Announced;
+        let recorded = conn.client().filter(|_| conn.phase == Phase::Open).map(|c| c.recorded);
+        let wants_record = is_over(recorded, self.log_interval);
+        if let Some(reason) = reason {
+            let goaway = if reason == CloseReason::IdleTimeout {
+                ErrorCode::NoError
+            } else {
+                ErrorCode::EnhanceYourCalm
+            };
+            self.end_conn(now, key, reason, Some(goaway));
+            return;
+        }
+        if wants_record {
+            self.record(now, key);
+            next = next.min(now + self.log_interval);
+        }
+        if has_announced {
+            self.finish_announcement(now, key);
+        }
+        if next != Moment::NEVER && self.conns.has(key) {
+            self.arm_conn(key, next);
+        }
+    }
+
+    /// The record of a session that goes on.
+    fn record(&mut self, now: Moment, key: ConnKey) {
+        let conn = &mut self.conns[key];
+        conn.figures.age = now.since(conn.opened);
+        let figures = conn.figures;
+        let Some(client) = conn.client_mut() else { return };
+        client.recorded = now;
+        let (listener, peer, session) = (client.listener.id, client.peer, client.session);
+        self.tell(EventKind::SessionGoesOn { listener, peer, session, figures });
+    }
+
+    fn check_exchange(&mut self, now: Moment, key: Key<Exchange>) {
+        let Some(ex) = self.exchanges.get(key) else { return };
+        let Some(service) = self.services.get(ex.service) else { return };
+        let policy = &service.service.policy;
+        if ex.waits_since.is_some_and(|since| since + policy.upstream.pending_timeout <= now) {
+            self.stats.refused(Limit::Pending);
+            if let Some(pool) = ex.pool.and_then(|p| self.pools.get_mut(p)) {
+                pool.pending.retain(|&e| e != key);
+            }
+            self.fail(now, key, ExchangeOutcome::PendingTimeout);
+            return;
+        }
+        let listener = ex.client.at.and_then(|(c, _)| self.conns.get(c)).map(|_| ());
+        let of_listener = listener.and_then(|()| ex.client.at).map(|(c, _)| self.timeouts_of(c).request);
+        let timeout = policy.timeouts.request.or(of_listener.flatten());
+        if timeout.is_some_and(|most| ex.began + most <= now) {
+            if let Some(pool) = ex.pool.and_then(|p| self.pools.get_mut(p)) {
+                pool.pending.retain(|&e| e != key);
+            }
+            self.fail(now, key, ExchangeOutcome::RequestTimeout);
+        }
+    }
+
+    /// The drain deadline of an endpoint that is going or gone: what is left on it is cut.
+    fn check_pool(&mut self, now: Moment, key: Key<Pool>) {
+        let Some(pool) = self.pools.get(key) else { return };
+        let reason = match (pool.is_removed, pool.endpoint.spec.state) {
+            (true, _) => CloseReason::EndpointRemoved,
+            (false, EndpointState::Ready) => return,
+            (false, _) => CloseReason::EndpointTerminating,
+        };
+        for conn in pool.conns.clone() {
+            self.end_conn(now, conn, reason, Some(ErrorCode::NoError));
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Bodies: DATA both ways under both sides' windows, and trailers behind them.
+//!
+//! A stream's credit is given back when its bytes have left on the other side; the connection's at once. So a slow
+//! receiver holds back its own stream and nobody else's.
+
+use super::Engine;
+use crate::action::ConnKey;
+use crate::exchange::{Exchange, Side};
+use crate::slots::Key;
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
+use evenkeel_core::time::Moment;
+use evenkeel_wire::hpack::HeaderList;
+use evenkeel_wire::http2::{self, ErrorCode, MAX_WINDOW};
+
+/// Why no more of a stream's data leaves now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// All has left.
+    Done,
+    /// The stream's own window: its WINDOW_UPDATE goes on.
+    Stream,
+    /// The connection's window or its output: `pump` goes on.
+    Connection,
+}
+
+impl Engine {
+    /// A part of a DATA frame from either peer.
+    pub(super) fn data(
+        &mut self,
+        now: Moment,
+        key: ConnKey,
+        stream: u32,
+        payload: &[u8],
+        flow_bytes: u32,
+        is_end: bool,
+    ) {
+        let conn = &mut self.conns[key];
+        conn.took(flow_bytes, &self.limits, &mut self.buffers);
+        if !conn.is_dirty && !conn.output.is_empty() {
+            self.mark_dirty(key);
+        }
+        let conn = &mut self.conns[key];
+        let side = if conn.is_client() { Side::Client } else { Side::Upstream };
+        let Some(&exchange) = conn.streams.get(&stream) else {
+            self.data_of_no_stream(now, key, stream);
+            return;
+        };
+        let ex = &mut self.exchanges[exchange];
+        let is_answered = ex.is_answered;
+        let leg = ex.leg_mut(side);
+        leg.receive_window -= i64::from(flow_bytes);
+        let has_overrun = leg.receive_window < 0;
+        let announced = leg.announced.map(|left| left.checked_sub(payload.len() as u64));
+        if leg.is_received {
+            self.reset_by_fault(now, exchange, side, ErrorCode::StreamClosed);
+        } else if has_overrun {
+            self.reset_by_fault(now, exchange, side, ErrorCode::FlowControlError);
+        } else if announced == Some(None)
+            || (is_end && announced.is_some_and(|left| left != Some(0)))
+            || (side == Side::Upstream && !is_answered)
+        {
+            self.reset_by_fault(now, exchange, side, ErrorCode::ProtocolError);
+        } else {
+            leg.announced = announced.flatten();
+            leg.is_received = is_end;
+            // Padding leaves at once.
+            leg.owed_credit += flow_bytes - payload.len() as u32;
+            leg.uncredited += payload.len() as u32;
+            self.forward(now, exchange, side, payload, is_end);
+            if is_end && side == Side::Upstream {
+                self.free_upstream_if_ended(now, exchange);
+            }
+        }
+    }
+
+    /// An upstream stream that has ended both ways makes room, even while the client is still reading.
+    pub(super) fn free_upstream_if_ended(&mut self, now: Moment, exchange: Key<Exchange>) {
+        let Some(ex) = self.exchanges.get(exchange) else { return };
+        if ex.upstream.is_sent && ex.upstream.is_received && ex.upstream.at.is_some() {
+            self.leave_upstream(exchange, None);
+            self.settle(now);
+        }
+    }
+
+    /// DATA of a stream that has ended, or never began.
+    fn data_of_no_stream(&mut self, now: Moment, key: ConnKey, stream: u32) {
+        let conn = &self.conns[key];
+        if stream > conn.highest_stream {
+            let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
+            self.refuse_peer(now, key, code, reason, "data on a stream that was not opened");
+        } else if conn.client().is_some_and(|c| !c.reset_lately.contains(&stream)) {
+            self.refuse_stream(now, key, stream, ErrorCode::StreamClosed);
+        }
+    }
+
+    /// Passes a part of a body on to the other peer.
+    fn forward(&mut self, now: Moment, exchange: Key<Exchange>, from: Side, payload: &[u8], is_end: bool) {
+        let ex = &mut self.exchanges[exchange];
+        if from == Side::Client && ex.is_replayable {
+            if ex.replay.len() + payload.len() <= self.limits.replay_bytes {
+                ex.replay.extend_from_slice(payload);
+            } else if ex.upstream.at.is_some() {
+                ex.is_replayable = false;
+                let replay = std::mem::take(&mut ex.replay);
+                self.give_bytes(replay);
+            } else {
+                self.stats.refused(Limit::BufferedBytes);
+                self.fail(now, exchange, ExchangeOutcome::Shed);
+                return;
+            }
+        }
+        let to = from.other();
+        let ex = &mut self.exchanges[exchange];
+        let leg = ex.leg_mut(to);
+        let Some((key, stream)) = leg.at else {
+            // It waits for a connection; what came is in `replay`.
+            return;
+        };
+        let mut sent = 0;
+        if leg.backlog.is_empty() {
+            let conn = &mut self.conns[key];
+            let mut window = leg.send_window.min(conn.send_window).max(0) as usize;
+            window = window.min(self.limits.output_high.saturating_sub(conn.output.len()));
+            if payload.len() <= window {
+                write_data(conn, stream, payload, is_end, &mut self.buffers);
+                leg.send_window -= payload.len() as i64;
+                leg.is_sent = is_end;
+                self.mark_dirty(key);
+                self.credit(exchange, from, payload.len() as u32);
+                if is_end && to == Side::Client {
+                    self.end_if_answered(now, exchange);
+                }
+                return;
+            }
+            if window > 0 {
+                write_data(conn, stream, &payload[..window], false, &mut self.buffers);
+                leg.send_window -= window as i64;
+                sent = window;
+                self.mark_dirty(key);
+            }
+        }
+        let rest = &payload[sent..];
+        if self.backlog_bytes + rest.len() > self.limits.buffered_bytes {
+            self.stats.refused(Limit::BufferedBytes);
+            self.fail(now, exchange, ExchangeOutcome::Shed);
+            return;
+        }
+        let leg = self.exchanges[exchange].leg_mut(to);
+        leg.backlog.push(rest);
+        leg.ends_after_backlog = is_end;
+        self.backlog_bytes += rest.len();
+        self.credit(exchange, from, sent as u32);
+        self.flush_leg(now, exchange, to);
+    }
+
+    /// Passes trailers on, behind what still waits.
+    pub(super) fn forward_trailers(
+        &mut self,
+        now: Moment,
+        exchange: Key<Exchange>,
+        from: Side,
+        list: HeaderList,
+    ) {
+        let to = from.other();
+        let ex = &mut self.exchanges[exchange];
+        if ex.leg(to).at.is_none() {
+            ex.request_trailers = Some(Box::new(list));
+            return;
+        }
+        if to == Side::Upstream {
+            ex.is_replayable = false;
+        }
+        let leg = ex.leg_mut(to);
+        if leg.backlog.is_empty() {
+            self.put_trailers(now, exchange, to, list);
+        } else {
+            leg.trailers = Some(Box::new(list));
+            leg.ends_after_backlog = true;
+        }
+    }
+
+    fn put_trailers(&mut self, now: Moment, exchange: Key<Exchange>, to: Side, list: HeaderList) {
+        let leg = self.exchanges[exchange].leg_mut(to);
+        leg.is_sent = true;
+        if let Some((key, stream)) = leg.at {
+            self.conns[key].put_headers(stream, true, &list, &mut self.store, &mut self.buffers);
+            self.mark_dirty(key);
+        }
+        self.give_list(list);
+        if to == Side::Client {
+            self.end_if_answered(now, exchange);
+        }
+    }
+
+    /// Sends what it may of a leg's backlog, then its trailers or end.
+    pub(super) fn flush_leg(&mut self, now: Moment, exchange: Key<Exchange>, side: Side) {
+        let (stop, sent) = self.drain_backlog(exchange, side, usize::MAX);
+        self.after_flush(now, exchange, side, stop, sent);
+    }
+
+    /// Moves up to `most` bytes of a backlog to its connection's output.
+    fn drain_backlog(&mut self, exchange: Key<Exchange>, side: Side, most: usize) -> (Stop, usize) {
+        let leg = self.exchanges[exchange].leg_mut(side);
+        let Some((key, stream)) = leg.at else { return (Stop::Done, 0) };
+        let conn = &mut self.conns[key];
+        let room = self.limits.output_high.saturating_sub(conn.output.len());
+        let window = leg.send_window.min(conn.send_window).max(0) as usize;
+        let n = leg.backlog.len().min(window).min(room).min(most);
+        let ends_here =
+            n == leg.backlog.len() && leg.ends_after_backlog && leg.trailers.is_none() && !leg.is_sent;
+        if n > 0 || (ends_here && leg.backlog.is_empty()) {
+            write_data(conn, stream, leg.backlog.front(n), ends_here, &mut self.buffers);
+            leg.send_window -= n as i64;
+            leg.backlog.drop_front(n);
+            leg.is_sent |= ends_here;
+            self.backlog_bytes -= n;
+        }
+        let stop = if leg.backlog.is_empty() {
+            Stop::Done
+        } else if leg.send_window <= 0 {
+            Stop::Stream
+        } else {
+            Stop::Connection
+        };
+        if n > 0 || ends_here {
+            self.mark_dirty(key);
+        }
+        (stop, n)
+    }
+
+    fn after_flush(&mut self, now: Moment, exchange: Key<Exchange>, side: Side, stop: Stop, sent: usize) {
+        self.credit(exchange, side.other(), sent as u32);
+        let leg = self.exchanges[exchange].leg_mut(side);
+        match stop {
+            Stop::Done => {
+                if let Some(list) = leg.trailers.take() {
+                    self.put_trailers(now, exchange, side, *list);
+                } else if leg.is_sent && side == Side::Client {
+                    self.end_if_answered(now, exchange);
+                }
+            }
+            Stop::Stream => {}
+            Stop::Connection => {
+                if let Some((key, _)) = leg.at
+                    && !leg.is_blocked
+                {
+                    leg.is_blocked = true;
+                    self.conns[key].blocked.push_back(exchange);
+                }
+            }
+        }
+    }
+
+    /// Lets the exchanges that wait for this connection go on, a frame each in turn.
+    pub(super) fn pump(&mut self, now: Moment, key: ConnKey) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        let side = if conn.is_client() { Side::Client } else { Side::Upstream };
+        // Each goes at most to the end of the queue, and the queue is left when nothing leaves any more.
+        loop {
+            let Some(conn) = self.conns.get_mut(key) else { return };
+            if conn.is_closing() || conn.send_window <= 0 || conn.output.len() >= self.limits.output_high {
+                return;
+            }
+            let Some(exchange) = conn.blocked.pop_front() else { return };
+            let most = conn.peer.max_frame_size as usize;
+            let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
+            let leg = ex.leg_mut(side);
+            if leg.at.is_none_or(|(at, _)| at != key) {
+                continue;
+            }
+            leg.is_blocked = false;
+            let (stop, sent) = self.drain_backlog(exchange, side, most);
+            self.after_flush(now, exchange, side, stop, sent);
+        }
+    }
+
+    /// WINDOW_UPDATE of a stream.
+    pub(super) fn stream_window(&mut self, now: Moment, key: ConnKey, stream: u32, increment: u32) {
+        let conn = &self.conns[key];
+        let side = if conn.is_client() { Side::Client } else { Side::Upstream };
+        let Some(&exchange) = conn.streams.get(&stream) else {
+            if stream > conn.highest_stream {
+                let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
+                self.refuse_peer(now, key, code, reason, "a window of a stream that was not opened");
+            }
+            return;
+        };
+        let leg = self.exchanges[exchange].leg_mut(side);
+        leg.send_window += i64::from(increment);
+        if leg.send_window > i64::from(MAX_WINDOW) {
+            self.reset_by_fault(now, exchange, side, ErrorCode::FlowControlError);
+        } else if !leg.backlog.is_empty() && !leg.is_blocked {
+            self.flush_leg(now, exchange, side);
+        }
+    }
+
+    /// The peer changed the window that its streams begin with: all open ones move by as much (RFC 9113 §6.9.2).
+    /// False if one overflows and the connection was ended.
+    pub(super) fn shift_windows(&mut self, now: Moment, key: ConnKey, delta: i64) -> bool {
+        let conn = &self.conns[key];
+        let side = if conn.is_client() { Side::Client } else { Side::Upstream };
+        let open: Vec<_> = conn.streams.values().copied().collect();
+        for &exchange in &open {
+            let leg = self.exchanges[exchange].leg_mut(side);
+            leg.send_window += delta;
+            if leg.send_window > i64::from(MAX_WINDOW) {
+                let reason = CloseReason::FlowControlError;
+                self.refuse_peer(now, key, ErrorCode::FlowControlError, reason, "a window beyond 2^31-1");
+                return false;
+            }
+        }
+        for exchange in open {
+            if let Some(ex) = self.exchanges.get(exchange)
+                && !ex.leg(side).backlog.is_empty()
+                && !ex.leg(side).is_blocked
+            {
+                self.flush_leg(now, exchange, side);
+            }
+        }
+        true
+    }
+
+    /// Bytes from this side have left on the other: gives the stream's credit back in halves of its window.
+    fn credit(&mut self, exchange: Key<Exchange>, side: Side, sent: u32) {
+        let half = self.limits.stream_window / 2;
+        let leg = self.exchanges[exchange].leg_mut(side);
+        // What is sent again to another endpoint was credited the first time.
+        let fresh = sent.min(leg.uncredited);
+        leg.uncredited -= fresh;
+        leg.owed_credit += fresh;
+        if leg.owed_credit < half || leg.is_received {
+            return;
+        }
+        if let Some((key, stream)) = leg.at {
+            let credit = std::mem::take(&mut leg.owed_credit);
+            leg.receive_window += i64::from(credit);
+            http2::put_window_update(self.conns[key].output.buffer(&mut self.buffers), stream, credit);
+            self.mark_dirty(key);
+        }
+    }
+}
+
+/// Appends DATA frames; the caller has checked the windows, and the connection's is charged here.
+fn write_data(
+    conn: &mut crate::conn::Conn,
+    stream: u32,
+    payload: &[u8],
+    is_end: bool,
+    pool: &mut crate::output::BufferPool,
+) {
+    conn.send_window -= payload.len() as i64;
+    let most = conn.peer.max_frame_size.min(MOST_FRAME) as usize;
+    let out = conn.output.buffer(pool);
+    let mut rest = payload;
+    loop {
+        let (part, after) = rest.split_at(rest.len().min(most));
+        http2::put_data_header(out, stream, part.len(), is_end && after.is_empty());
+        out.extend_from_slice(part);
+        rest = after;
+        if rest.is_empty() {
+            return;
+        }
+    }
+}
+
+/// Largest DATA frame of ours, so that streams take turns.
+const MOST_FRAME: u32 = 16_384;

@@ -1,0 +1,245 @@
+//! Pick an endpoint, take a stream of one of its connections, or wait for one.
+
+use super::{Engine, Wake};
+use crate::action::{Action, ConnKey};
+use crate::conn::{Conn, Phase, Role, UpstreamSide};
+use crate::exchange::{Exchange, Leg, Side};
+use crate::slots::Key;
+use crate::upstream::Pool;
+use evenkeel_core::balancer::Report;
+use evenkeel_core::endpoint::EndpointState;
+use evenkeel_core::event::EventKind;
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, NoPickReason};
+use evenkeel_core::time::Moment;
+use evenkeel_wire::http2::MAX_STREAM_ID;
+
+impl Engine {
+    /// Gives an exchange to an endpoint of its service.
+    pub(super) fn dispatch(&mut self, now: Moment, exchange: Key<Exchange>) {
+        let ex = &self.exchanges[exchange];
+        let service = &mut self.services[ex.service];
+        if ex.sent_times > 0 && ex.sent_times >= service.service.policy.retry.attempts {
+            self.fail(now, exchange, ExchangeOutcome::UpstreamGone);
+            return;
+        }
+        let pick = match service.balancer.pick(now, &ex.tried) {
+            Ok(pick) => pick,
+            Err(NoPickReason::AllTried) => return self.fail(now, exchange, ExchangeOutcome::ConnectFailed),
+            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing) => {
+                return self.fail(now, exchange, ExchangeOutcome::NoEndpoint);
+            }
+        };
+        service.service.stats.cell(self.worker).picked(pick.reason);
+        let Some(&pool) = self.pool_of.get(&pick.endpoint) else {
+            return self.fail(now, exchange, ExchangeOutcome::NoEndpoint);
+        };
+        let ex = &mut self.exchanges[exchange];
+        ex.pool = Some(pool);
+        ex.sent = now;
+        self.pools[pool].endpoint.stats.cell(self.worker).exchange_began();
+        let most = self.services[self.pools[pool].service].service.policy.upstream.max_streams;
+        let free = self.pools[pool].conns.iter().copied().find(|&c| self.conns[c].free_streams(most) > 0);
+        match free {
+            Some(conn) => self.send_request(now, exchange, conn),
+            None => self.wait(now, exchange, pool),
+        }
+    }
+
+    /// Queues an exchange until a connection or a stream comes free, and opens a connection if that helps.
+    fn wait(&mut self, now: Moment, exchange: Key<Exchange>, pool_key: Key<Pool>) {
+        let pool = &mut self.pools[pool_key];
+        let policy = self.services[pool.service].service.policy.upstream;
+        if pool.pending.len() >= policy.pending as usize {
+            self.stats.refused(Limit::Pending);
+            self.fail(now, exchange, ExchangeOutcome::PendingOverflow);
+            return;
+        }
+        pool.pending.push_back(exchange);
+        self.exchanges[exchange].waits_since = Some(now);
+        self.wheel.arm(now + policy.pending_timeout, Wake::Exchange(exchange));
+        self.open_if_needed(now, pool_key);
+    }
+
+    /// Opens a connection if more exchanges wait than those that are being opened will take.
+    fn open_if_needed(&mut self, now: Moment, pool_key: Key<Pool>) {
+        let pool = &mut self.pools[pool_key];
+        let policy = self.services[pool.service].service.policy;
+        if pool.pending.len() <= pool.opening as usize * policy.upstream.max_streams as usize {
+            return;
+        }
+        if pool.conns.len() >= policy.upstream.max_connections as usize {
+            self.stats.refused(Limit::UpstreamConnections);
+            return;
+        }
+        let side = UpstreamSide {
+            pool: pool_key,
+            service: self.services[pool.service].service.id,
+            endpoint: pool.endpoint.id,
+            address: pool.endpoint.spec.address,
+            next_stream: 1,
+            goaway: None,
+            is_retiring: false,
+            served: 0,
+        };
+        let conn = self.conns.insert(Conn::new(Role::Upstream(side), Phase::Connecting, now, &self.limits));
+        pool.conns.push(conn);
+        pool.opening += 1;
+        let address = pool.endpoint.spec.address;
+        self.actions.push(Action::Connect { conn, address });
+        self.arm_conn(conn, now + policy.timeouts.connect);
+    }
+
+    /// An endpoint's SETTINGS came: its connection takes exchanges from now on.
+    pub(super) fn upstream_ready(&mut self, now: Moment, key: ConnKey) {
+        let conn = &mut self.conns[key];
+        conn.phase = Phase::Open;
+        conn.idle_since = now;
+        let Some(pool_key) = conn.upstream().map(|u| u.pool) else { return };
+        let pool = &mut self.pools[pool_key];
+        pool.opening -= 1;
+        let endpoint = &pool.endpoint;
+        endpoint.stats.cell(self.worker).upstream_opened();
+        let service = self.services[pool.service].service.id;
+        let (endpoint, address) = (endpoint.id, endpoint.spec.address);
+        self.tell(EventKind::UpstreamOpened { service, endpoint, address });
+        let idle = self.timeouts_of(key).idle;
+        self.arm_conn(key, now + idle);
+        self.serve_pending(now, key);
+    }
+
+    /// Gives waiting exchanges to a connection as long as it has streams free.
+    pub(super) fn serve_pending(&mut self, now: Moment, key: ConnKey) {
+        let Some(pool_key) = self.conns.get(key).and_then(Conn::upstream).map(|u| u.pool) else { return };
+        let Some(pool) = self.pools.get(pool_key) else { return };
+        let most = self.services[pool.service].service.policy.upstream.max_streams;
+        while self.conns.get(key).is_some_and(|c| c.free_streams(most) > 0) {
+            let Some(exchange) = self.pools.get_mut(pool_key).and_then(|p| p.pending.pop_front()) else {
+                return;
+            };
+            if self.exchanges.has(exchange) {
+                self.send_request(now, exchange, key);
+            }
+        }
+        if self.pools.get(pool_key).is_some_and(|p| !p.pending.is_empty()) {
+            self.open_if_needed(now, pool_key);
+        }
+    }
+
+    /// Puts a request on a connection's wire.
+    fn send_request(&mut self, now: Moment, exchange: Key<Exchange>, key: ConnKey) {
+        let (conn, ex) = (&mut self.conns[key], &mut self.exchanges[exchange]);
+        let window = i64::from(conn.peer.initial_window_size);
+        let policy = self.services[ex.service].service.policy.upstream;
+        let Some(upstream) = conn.upstream_mut() else { return };
+        let stream = upstream.next_stream;
+        upstream.next_stream += 2;
+        upstream.served += 1;
+        // It takes no more after its last one, and closes when its streams have ended.
+        upstream.is_retiring |=
+            policy.max_requests_per_connection.is_some_and(|most| upstream.served >= most)
+                || upstream.next_stream > MAX_STREAM_ID;
+        conn.highest_stream = stream;
+        conn.streams.insert(stream, exchange);
+        conn.figures.exchanges += 1;
+        ex.waits_since = None;
+        ex.sent = now;
+        ex.sent_times += 1;
+        ex.upstream = Leg::new(Some((key, stream)), window, i64::from(self.limits.stream_window));
+        let has_more = !ex.replay.is_empty() || ex.request_trailers.is_some();
+        let is_end = ex.client.is_received && !has_more;
+        ex.upstream.is_sent = is_end;
+        conn.put_headers(stream, is_end, &ex.request, &mut self.store, &mut self.buffers);
+        self.mark_dirty(key);
+        if has_more {
+            let ex = &mut self.exchanges[exchange];
+            ex.upstream.backlog.push(&ex.replay);
+            self.backlog_bytes += ex.replay.len();
+            ex.upstream.trailers = ex.request_trailers.take();
+            // Trailers are not kept: an exchange that has sent them stays where it is.
+            ex.is_replayable &= ex.upstream.trailers.is_none();
+            ex.upstream.ends_after_backlog = ex.client.is_received;
+            self.flush_leg(now, exchange, Side::Upstream);
+        }
+    }
+
+    /// An exchange that its endpoint did not process goes to another one, or fails.
+    pub(super) fn move_on(&mut self, now: Moment, exchange: Key<Exchange>, outcome: ExchangeOutcome) {
+        self.leave_upstream(exchange, None);
+        let ex = &mut self.exchanges[exchange];
+        if !ex.may_move() {
+            self.fail(now, exchange, outcome);
+            return;
+        }
+        if let Some(pool) = ex.pool.take()
+            && let Some(pool) = self.pools.get(pool)
+        {
+            pool.endpoint.stats.cell(self.worker).exchange_left();
+            ex.tried.push(pool.endpoint.id);
+        }
+        self.dispatch(now, exchange);
+    }
+
+    /// The pool's exchanges that wait go to other endpoints: this one took no connection.
+    pub(super) fn move_pending(&mut self, now: Moment, pool_key: Key<Pool>) {
+        let Some(pool) = self.pools.get_mut(pool_key) else { return };
+        for exchange in std::mem::take(&mut pool.pending) {
+            if self.exchanges.has(exchange) {
+                self.exchanges[exchange].waits_since = None;
+                self.move_on(now, exchange, ExchangeOutcome::ConnectFailed);
+            }
+        }
+    }
+
+    /// Exchanges that waited for a stream of a connection that ends in peace are picked for again.
+    pub(super) fn redistribute(&mut self, now: Moment, pool: Key<Pool>) {
+        let Some(pool) = self.pools.get_mut(pool) else { return };
+        for exchange in std::mem::take(&mut pool.pending) {
+            let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
+            ex.waits_since = None;
+            if let Some(pool) = ex.pool.take().and_then(|p| self.pools.get(p)) {
+                pool.endpoint.stats.cell(self.worker).exchange_left();
+            }
+            self.dispatch(now, exchange);
+        }
+    }
+
+    /// Tells the balancer what became of an exchange or a connection.
+    pub(super) fn report(&mut self, now: Moment, pool: Key<Pool>, report: Report) {
+        let Some(pool) = self.pools.get(pool) else { return };
+        let event = self.services[pool.service].balancer.report(now, pool.endpoint.id, report);
+        if let Some(event) = event {
+            self.tell(event);
+        }
+    }
+
+    /// Takes a connection out of its pool, which goes with its last connection if its endpoint is gone.
+    pub(super) fn leave_pool(&mut self, key: ConnKey) {
+        let Some(pool_key) = self.conns.get(key).and_then(Conn::upstream).map(|u| u.pool) else { return };
+        let Some(pool) = self.pools.get_mut(pool_key) else { return };
+        pool.conns.retain(|&c| c != key);
+        self.drop_pool_if_done(pool_key);
+    }
+
+    pub(super) fn drop_pool_if_done(&mut self, pool_key: Key<Pool>) {
+        let Some(pool) = self.pools.get(pool_key) else { return };
+        if pool.is_removed && pool.is_empty() {
+            let endpoint = pool.endpoint.id;
+            self.pools.remove(pool_key);
+            self.pool_of.remove(&endpoint);
+        }
+    }
+
+    /// Why an upstream of this pool closes when it is no longer needed; `None` while it is.
+    pub(super) fn pool_end(&self, pool: Key<Pool>) -> Option<CloseReason> {
+        let pool = self.pools.get(pool)?;
+        if self.services[pool.service].is_removed {
+            Some(CloseReason::ServiceRemoved)
+        } else if pool.is_removed {
+            Some(CloseReason::EndpointRemoved)
+        } else if pool.endpoint.spec.state != EndpointState::Ready && pool.pending.is_empty() {
+            Some(CloseReason::EndpointTerminating)
+        } else {
+            None
+        }
+    }
+}

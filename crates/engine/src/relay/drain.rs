@@ -1,0 +1,104 @@
+//! The end of the process: GOAWAY with the highest id, PING, GOAWAY with the last id (RFC 9113 §6.8), the streams' own
+//! ends, and one deadline.
+
+use super::clock::PING_WAIT;
+use super::{Engine, Wake};
+use crate::action::ConnKey;
+use crate::conn::{GoAwaySent, Phase};
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
+use evenkeel_core::time::Moment;
+use evenkeel_wire::http2::{self, ErrorCode, MAX_STREAM_ID};
+
+/// A drain that is under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drain;
+
+/// What a drain has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DrainProgress {
+    /// Sessions that ended by themselves since it began.
+    pub finished: u64,
+    /// Sessions that the deadline cut.
+    pub cut_sessions: u64,
+    /// Exchanges that the deadline cut.
+    pub cut_exchanges: u64,
+}
+
+/// The octets of the PING that tells when a client has seen the first GOAWAY.
+const PING: [u8; 8] = *b"evenkeel";
+
+impl Engine {
+    /// Asks every session to end; what is left at `deadline` is cut.
+    pub fn begin_drain(&mut self, now: Moment, deadline: Moment) {
+        if self.drain.replace(Drain).is_none() {
+            for key in self.conns.keys() {
+                let conn = &self.conns[key];
+                match conn.phase {
+                    Phase::Open if conn.is_client() => self.announce_end(now, key),
+                    Phase::Detecting => self.end_conn(now, key, CloseReason::DrainFinished, None),
+                    _ => {}
+                }
+            }
+        }
+        self.wheel.arm(deadline, Wake::DrainDeadline);
+    }
+
+    /// What the drain has done; before it began, nothing.
+    #[must_use]
+    pub fn drain_progress(&self) -> DrainProgress {
+        self.drain_progress
+    }
+
+    /// Tells a client that no new streams are wanted.
+    pub(super) fn announce_end(&mut self, now: Moment, key: ConnKey) {
+        let conn = &mut self.conns[key];
+        conn.goaway_sent = GoAwaySent::Announced;
+        let out = conn.output.buffer(&mut self.buffers);
+        http2::put_goaway(
+            out,
+            MAX_STREAM_ID,
+            ErrorCode::NoError,
+            CloseReason::DrainFinished.code().as_bytes(),
+        );
+        http2::put_ping(out, false, PING);
+        self.mark_dirty(key);
+        self.arm_conn(key, now + PING_WAIT);
+    }
+
+    /// The client has seen that, or had time to: streams that it opens from now on are not processed.
+    pub(super) fn finish_announcement(&mut self, now: Moment, key: ConnKey) {
+        let conn = &mut self.conns[key];
+        let last = conn.highest_stream;
+        conn.goaway_sent = GoAwaySent::Final(last);
+        let out = conn.output.buffer(&mut self.buffers);
+        http2::put_goaway(out, last, ErrorCode::NoError, CloseReason::DrainFinished.code().as_bytes());
+        self.mark_dirty(key);
+        if self.conns[key].is_idle() {
+            self.drain_progress.finished += 1;
+            self.end_conn(now, key, CloseReason::DrainFinished, None);
+        }
+    }
+
+    /// The deadline: whatever is open is told so in its protocol's way, and cut.
+    pub(super) fn cut_drain(&mut self, now: Moment) {
+        if self.drain.is_none() {
+            return;
+        }
+        for key in self.conns.keys() {
+            let Some(conn) = self.conns.get(key) else { continue };
+            if !conn.is_client() || conn.is_closing() {
+                continue;
+            }
+            let mut open: Vec<_> = conn.streams.iter().map(|(&id, &e)| (id, e)).collect();
+            open.sort_unstable_by_key(|(id, _)| *id);
+            self.drain_progress.cut_sessions += 1;
+            self.drain_progress.cut_exchanges += open.len() as u64;
+            for (_, exchange) in open {
+                if self.exchanges.has(exchange) {
+                    self.fail(now, exchange, ExchangeOutcome::Drained);
+                }
+            }
+            self.end_conn(now, key, CloseReason::DrainDeadline, Some(ErrorCode::NoError));
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The endpoint answers: interim and final headers, trailers, resets, GOAWAY.
+
+use super::Engine;
+use crate::action::ConnKey;
+use crate::conn::Conn;
+use crate::exchange::{Exchange, Side};
+use crate::request::{ResponseHead, check_response, check_trailers};
+use crate::slots::Key;
+use evenkeel_core::balancer::Report;
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
+use evenkeel_core::time::Moment;
+use evenkeel_wire::hpack::HeaderList;
+use evenkeel_wire::http2::ErrorCode;
+
+/// `grpc-status` UNAVAILABLE: the endpoint says that it cannot serve.
+const GRPC_UNAVAILABLE: u32 = 14;
+
+impl Engine {
+    /// HEADERS from an endpoint.
+    pub(super) fn endpoint_headers(
+        &mut self,
+        now: Moment,
+        key: ConnKey,
+        stream: u32,
+        block: &[u8],
+        is_end: bool,
+    ) {
+        let Some(list) = self.decode(now, key, block) else { return };
+        let conn = &self.conns[key];
+        let Some(&exchange) = conn.streams.get(&stream) else {
+            let was_opened = stream % 2 == 1 && stream <= conn.highest_stream;
+            self.give_list(list);
+            if !was_opened {
+                let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
+                self.refuse_peer(now, key, code, reason, "an answer on a stream that was not opened");
+            }
+            return;
+        };
+        if list.is_truncated() {
+            self.stats.refused(Limit::HeaderListBytes);
+            self.give_list(list);
+            self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
+            return;
+        }
+        if self.exchanges[exchange].upstream.is_received {
+            self.give_list(list);
+            self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::StreamClosed);
+        } else if self.exchanges[exchange].is_answered {
+            self.response_trailers(now, exchange, list, is_end);
+        } else {
+            match check_response(&list, &self.store) {
+                Ok(head) if head.status < 200 => self.interim(now, exchange, list, head, is_end),
+                Ok(head) => self.response(now, exchange, list, head, is_end),
+                Err(_) => {
+                    self.give_list(list);
+                    self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
+                }
+            }
+        }
+    }
+
+    /// 1xx travels on as it is (RFC 9110 §15.2); 101 has no meaning in HTTP/2.
+    fn interim(
+        &mut self,
+        now: Moment,
+        exchange: Key<Exchange>,
+        list: HeaderList,
+        head: ResponseHead,
+        is_end: bool,
+    ) {
+        if is_end || head.status == 101 {
+            self.give_list(list);
+            self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
+            return;
+        }
+        if let Some((client, stream)) = self.exchanges[exchange].client.at {
+            self.conns[client].put_headers(stream, false, &list, &mut self.store, &mut self.buffers);
+            self.mark_dirty(client);
+        }
+        self.give_list(list);
+    }
+
+    fn response(
+        &mut self,
+        now: Moment,
+        exchange: Key<Exchange>,
+        list: HeaderList,
+        head: ResponseHead,
+        is_end: bool,
+    ) {
+        let ex = &mut self.exchanges[exchange];
+        ex.is_answered = true;
+        ex.is_replayable = false;
+        ex.upstream.is_received = is_end;
+        let has_no_body = ex.is_head || matches!(head.status, 204 | 304);
+        ex.upstream.announced = if has_no_body { None } else { head.content_length };
+        ex.has_failed = matches!(head.status, 502..=504) || head.grpc_status == Some(GRPC_UNAVAILABLE);
+        let (request, replay) = (std::mem::take(&mut ex.request), std::mem::take(&mut ex.replay));
+        let report = if ex.has_failed { Report::Failed } else { Report::Answered(now.since(ex.sent)) };
+        let (pool, is_short) = (ex.pool, is_end && ex.upstream.announced.is_some_and(|left| left > 0));
+        self.give_list(request);
+        self.give_bytes(replay);
+        if let Some(pool) = pool {
+            self.report(now, pool, report);
+        }
+        if is_short {
+            self.give_list(list);
+            self.exchanges[exchange].is_answered = false;
+            self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
+            return;
+        }
+        let ex = &mut self.exchanges[exchange];
+        let Some((client, stream)) = ex.client.at else { return self.give_list(list) };
+        let conn = &mut self.conns[client];
+        if conn.output.len() > self.limits.control_output + self.limits.output_high {
+            // A client that asks and does not read: its answers are not piled up.
+            self.stats.refused(Limit::ControlOutput);
+            self.give_list(list);
+            self.fail(now, exchange, ExchangeOutcome::Shed);
+            return;
+        }
+        conn.put_headers(stream, is_end, &list, &mut self.store, &mut self.buffers);
+        ex.client.is_sent = is_end;
+        self.give_list(list);
+        self.mark_dirty(client);
+        if is_end {
+            self.end_if_answered(now, exchange);
+        }
+        self.free_upstream_if_ended(now, exchange);
+    }
+
+    fn response_trailers(&mut self, now: Moment, exchange: Key<Exchange>, list: HeaderList, is_end: bool) {
+        let ex = &mut self.exchanges[exchange];
+        let checked = check_trailers(&list, &self.store);
+        let is_short = ex.upstream.announced.is_some_and(|left| left > 0);
+        match checked {
+            Ok(status) if is_end && !is_short => {
+                ex.has_failed |= status == Some(GRPC_UNAVAILABLE);
+                ex.upstream.is_received = true;
+                if let (Some(pool), Some(GRPC_UNAVAILABLE)) = (ex.pool, status) {
+                    self.report(now, pool, Report::Failed);
+                }
+                self.forward_trailers(now, exchange, Side::Upstream, list);
+                self.free_upstream_if_ended(now, exchange);
+            }
+            _ => {
+                self.give_list(list);
+                self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
+            }
+        }
+    }
+
+    /// RST_STREAM from either peer.
+    pub(super) fn peer_reset(&mut self, now: Moment, key: ConnKey, stream: u32, code: ErrorCode) {
+        let conn = &mut self.conns[key];
+        if stream > conn.highest_stream {
+            let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
+            self.refuse_peer(now, key, code, reason, "a reset of a stream that was not opened");
+            return;
+        }
+        let is_client = conn.is_client();
+        let found = conn.streams.remove(&stream);
+        if is_client && !self.count_reset(now, key) {
+            // The connection was ended for it, and with it whatever was open; this stream was taken out before.
+            if let Some(exchange) = found {
+                self.drop_client_leg(now, exchange, ExchangeOutcome::ClientReset);
+            }
+            return;
+        }
+        let Some(exchange) = found else { return };
+        if is_client {
+            self.drop_client_leg(now, exchange, ExchangeOutcome::ClientReset);
+            return;
+        }
+        let ex = &mut self.exchanges[exchange];
+        ex.upstream.at = None;
+        if code == ErrorCode::RefusedStream && ex.may_move() {
+            self.move_on(now, exchange, ExchangeOutcome::UpstreamReset);
+        } else {
+            if !ex.is_answered
+                && let Some(pool) = ex.pool
+            {
+                self.report(now, pool, Report::Failed);
+            }
+            self.pass_reset(now, exchange, code);
+        }
+        self.upstream_stream_ended(now, key);
+    }
+
+    /// GOAWAY (RFC 9113 §6.8): no new streams; those that an endpoint did not process go elsewhere.
+    pub(super) fn peer_goes_away(&mut self, now: Moment, key: ConnKey, last_stream: u32) {
+        let conn = &mut self.conns[key];
+        let Some(upstream) = conn.upstream_mut() else {
+            // A client opens no more streams, and closes when it has its answers.
+            if conn.streams.is_empty() {
+                self.end_conn(now, key, CloseReason::ClientGoAway, Some(ErrorCode::NoError));
+            }
+            return;
+        };
+        upstream.is_retiring = true;
+        let last = upstream.goaway.map_or(last_stream, |before| before.min(last_stream));
+        upstream.goaway = Some(last);
+        let mut unprocessed: Vec<_> =
+            conn.streams.iter().filter(|(id, _)| **id > last).map(|(&id, &e)| (id, e)).collect();
+        unprocessed.sort_unstable_by_key(|(id, _)| *id);
+        for (id, exchange) in unprocessed {
+            if let Some(conn) = self.conns.get_mut(key) {
+                conn.streams.remove(&id);
+            }
+            if let Some(ex) = self.exchanges.get_mut(exchange) {
+                ex.upstream.at = None;
+                self.move_on(now, exchange, ExchangeOutcome::UpstreamGone);
+            }
+        }
+        let Some(pool) = self.conns.get(key).and_then(Conn::upstream).map(|u| u.pool) else { return };
+        if self.pools.get(pool).is_some_and(|p| !p.pending.is_empty()) {
+            self.redistribute(now, pool);
+        }
+        self.upstream_stream_ended(now, key);
+    }
+}

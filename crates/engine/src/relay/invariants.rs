@@ -1,0 +1,116 @@
+//! What must hold between any two calls, for the simulation and the fuzz targets.
+
+use super::Engine;
+use crate::conn::{Conn, Phase};
+use crate::exchange::Side;
+use evenkeel_wire::http2::MAX_WINDOW;
+
+impl Engine {
+    /// Checks the engine against itself. Walks everything: for tests.
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        let mut backlog_bytes = 0;
+        for (key, ex) in self.exchanges.iter() {
+            for side in [Side::Client, Side::Upstream] {
+                let leg = ex.leg(side);
+                backlog_bytes += leg.backlog.len();
+                let at = format!("exchange {} {side:?}", key.index());
+                if leg.receive_window < 0 || leg.receive_window > i64::from(self.limits.stream_window) {
+                    return Err(format!("{at}: receive window {}", leg.receive_window));
+                }
+                if leg.send_window > i64::from(MAX_WINDOW) {
+                    return Err(format!("{at}: send window {}", leg.send_window));
+                }
+                // Every byte of the window is with the peer, on its way through, or owed to the peer.
+                let held = leg.receive_window + i64::from(leg.uncredited) + i64::from(leg.owed_credit);
+                if leg.at.is_some() && !leg.is_received && held != i64::from(self.limits.stream_window) {
+                    return Err(format!("{at}: {held} bytes of a window of {}", self.limits.stream_window));
+                }
+                let Some((conn, stream)) = leg.at else { continue };
+                let conn = self.conns.get(conn).ok_or(format!("{at}: its connection is gone"))?;
+                if conn.streams.get(&stream) != Some(&key) {
+                    return Err(format!("{at}: its connection does not know stream {stream}"));
+                }
+                if conn.is_client() != (side == Side::Client) {
+                    return Err(format!("{at}: a stream on the wrong side"));
+                }
+            }
+            if ex.client.at.is_none() {
+                return Err(format!("exchange {} has no client", key.index()));
+            }
+            let waits = ex.pool.and_then(|p| self.pools.get(p)).is_some_and(|p| p.pending.contains(&key));
+            if waits != ex.waits_since.is_some() || (waits && ex.upstream.at.is_some()) {
+                return Err(format!(
+                    "exchange {} waits in no queue, or in one while it is sent",
+                    key.index()
+                ));
+            }
+            let is_ended = ex.upstream.is_received && ex.upstream.is_sent;
+            if !waits && ex.upstream.at.is_none() && !is_ended {
+                return Err(format!("exchange {} is nowhere", key.index()));
+            }
+        }
+        if backlog_bytes != self.backlog_bytes {
+            return Err(format!("{backlog_bytes} bytes in backlogs, {} counted", self.backlog_bytes));
+        }
+        let mut clients = 0;
+        for (key, conn) in self.conns.iter() {
+            clients += usize::from(conn.is_client());
+            self.check_conn_invariants(conn).map_err(|e| format!("connection {}: {e}", key.index()))?;
+        }
+        if clients != self.clients {
+            return Err(format!("{clients} clients, {} counted", self.clients));
+        }
+        for (key, pool) in self.pools.iter() {
+            let opening = pool.conns.iter().filter(|&&c| {
+                self.conns.get(c).is_some_and(|c| matches!(c.phase, Phase::Connecting | Phase::Greeting))
+            });
+            if opening.count() != pool.opening as usize || pool.conns.iter().any(|&c| !self.conns.has(c)) {
+                return Err(format!(
+                    "pool {}: {} are being opened, not so in its list",
+                    key.index(),
+                    pool.opening
+                ));
+            }
+            if !pool.pending.is_empty() && pool.conns.is_empty() {
+                return Err(format!("pool {}: exchanges wait and nothing is opened", key.index()));
+            }
+        }
+        if self.conns.is_empty() && self.exchanges.is_empty() && self.store.owned_fields() != 0 {
+            return Err(format!("{} header fields have owners that are gone", self.store.owned_fields()));
+        }
+        Ok(())
+    }
+
+    fn check_conn_invariants(&self, conn: &Conn) -> Result<(), String> {
+        let side = if conn.is_client() { Side::Client } else { Side::Upstream };
+        for (stream, &exchange) in &conn.streams {
+            let ex = self.exchanges.get(exchange).ok_or(format!("stream {stream} has no exchange"))?;
+            if ex.leg(side).at.is_none_or(|(_, s)| s != *stream) {
+                return Err(format!("stream {stream} is not known to its exchange"));
+            }
+        }
+        // A DATA frame's header and the control frames come on top of the mark.
+        let most = self.limits.output_high + 2 * self.limits.control_output + 64 * 1024;
+        if conn.output.len() > most {
+            return Err(format!("{} bytes of output", conn.output.len()));
+        }
+        if conn.is_closing() && !conn.streams.is_empty() {
+            return Err("closing with streams".to_owned());
+        }
+        if !conn.output.is_empty() && !conn.is_dirty && conn.stalled_since.is_none() {
+            return Err("output that nobody will flush".to_owned());
+        }
+        let has_blocked = conn.blocked.iter().any(|&e| {
+            self.exchanges.get(e).is_some_and(|e| e.leg(side).is_blocked && !e.leg(side).backlog.is_empty())
+        });
+        let could_go =
+            conn.send_window > 0 && conn.output.len() <= self.limits.output_low && !conn.is_closing();
+        if has_blocked && could_go && conn.output.is_empty() {
+            return Err("streams wait though window and output have room".to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,291 @@
+//! Bytes to frames, and each frame to whom it concerns. What belongs to the connection itself is done here.
+
+use super::Engine;
+use crate::action::ConnKey;
+use crate::conn::{GoAwaySent, Phase, Role};
+use crate::exchange::Side;
+use evenkeel_core::event::EventKind;
+use evenkeel_core::reason::{CloseReason, Limit};
+use evenkeel_core::time::Moment;
+use evenkeel_wire::detect::{Detected, PREFACE, detect};
+use evenkeel_wire::http2::{self, ErrorCode, Fault, Frame, MAX_WINDOW, ReadError};
+
+/// The answer to HTTP/1 on a listener that takes HTTP/2 only.
+const NOT_HTTP1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
+    content-type: text/plain\r\ncontent-length: 79\r\nconnection: close\r\n\r\n\
+    client_spoke_http1: this listener takes HTTP/2 by prior knowledge (h2c, gRPC).\r\n";
+
+/// The fatal alert protocol_version (RFC 8446 §6.2), which TLS clients show as what it is.
+const TLS_ALERT: &[u8] = &[0x15, 3, 1, 0, 2, 2, 70];
+
+impl Engine {
+    /// Bytes came from a peer.
+    pub fn received(&mut self, now: Moment, key: ConnKey, bytes: &[u8]) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        conn.figures.bytes_in += bytes.len() as u64;
+        match conn.phase {
+            Phase::Closing(_) | Phase::Connecting => {}
+            Phase::Detecting => {
+                let Some(client) = conn.client_mut() else { return };
+                let mut first = std::mem::take(&mut client.first_bytes);
+                first.extend_from_slice(bytes);
+                self.detect(now, key, first);
+            }
+            Phase::Greeting | Phase::Open => self.frames(now, key, bytes),
+        }
+    }
+
+    /// Decides what a client speaks.
+    fn detect(&mut self, now: Moment, key: ConnKey, first: Vec<u8>) {
+        let (answer, reason) = match detect(&first) {
+            Detected::NeedMore => {
+                if let Some(client) = self.conns[key].client_mut() {
+                    client.first_bytes = first;
+                }
+                return;
+            }
+            Detected::Http2 => {
+                let conn = &mut self.conns[key];
+                conn.phase = Phase::Open;
+                conn.greet(&self.limits, &mut self.buffers);
+                if let Role::Client(c) = &conn.role {
+                    let (listener, peer, session) = (c.listener.id, c.peer, c.session);
+                    self.tell(EventKind::SessionStarted { listener, peer, session });
+                }
+                self.mark_dirty(key);
+                if self.drain.is_some() {
+                    self.announce_end(now, key);
+                }
+                self.frames(now, key, &first[PREFACE.len()..]);
+                return;
+            }
+            Detected::Http1 => (NOT_HTTP1, CloseReason::ClientSpokeHttp1),
+            Detected::Tls => (TLS_ALERT, CloseReason::ClientSpokeTls),
+            Detected::Garbage => (&[][..], CloseReason::ClientSpokeGarbage),
+        };
+        self.conns[key].output.buffer(&mut self.buffers).extend_from_slice(answer);
+        self.end_conn(now, key, reason, None);
+    }
+
+    fn frames(&mut self, now: Moment, key: ConnKey, bytes: &[u8]) {
+        let mut input = bytes;
+        let mut reader = std::mem::take(&mut self.conns[key].reader);
+        loop {
+            match reader.next(&mut input) {
+                Ok(Some(frame)) => self.frame(now, key, frame),
+                Ok(None) => break,
+                Err(error) => self.read_failed(now, key, error),
+            }
+            if self.conns.get(key).is_none_or(|c| c.is_closing()) {
+                break;
+            }
+        }
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        let is_inside_block = reader.is_inside_block();
+        conn.reader = reader;
+        if !is_inside_block {
+            conn.header_since = None;
+        } else if conn.header_since.is_none() {
+            conn.header_since = Some(now);
+            let timeout = self.timeouts_of(key).header;
+            self.arm_conn(key, now + timeout);
+        }
+    }
+
+    fn read_failed(&mut self, now: Moment, key: ConnKey, error: ReadError) {
+        let conn = &self.conns[key];
+        if conn.phase == Phase::Greeting {
+            self.refuse_peer(
+                now,
+                key,
+                ErrorCode::ProtocolError,
+                CloseReason::NotHttp2,
+                "no SETTINGS came first",
+            );
+            return;
+        }
+        let reason = match error.fault {
+            Fault::Size => CloseReason::FrameSizeError,
+            Fault::BlockFrames => {
+                self.stats.refused(Limit::HeaderBlockFrames);
+                CloseReason::ContinuationFlood
+            }
+            Fault::BlockBytes => {
+                self.stats.refused(Limit::HeaderBlockBytes);
+                CloseReason::ContinuationFlood
+            }
+            Fault::SettingsValue if error.code == ErrorCode::FlowControlError => {
+                CloseReason::FlowControlError
+            }
+            _ => CloseReason::ProtocolError,
+        };
+        self.refuse_peer(now, key, error.code, reason, fault_word(error.fault));
+    }
+
+    /// Ends a connection whose peer broke a rule.
+    pub(super) fn refuse_peer(
+        &mut self,
+        now: Moment,
+        key: ConnKey,
+        code: ErrorCode,
+        reason: CloseReason,
+        detail: &'static str,
+    ) {
+        self.conns[key].detail = Some(detail);
+        self.end_conn(now, key, reason, Some(code));
+    }
+
+    fn frame(&mut self, now: Moment, key: ConnKey, frame: Frame<'_>) {
+        let conn = &mut self.conns[key];
+        if conn.phase == Phase::Greeting && !matches!(frame, Frame::Settings(_)) {
+            self.refuse_peer(
+                now,
+                key,
+                ErrorCode::ProtocolError,
+                CloseReason::NotHttp2,
+                "no SETTINGS came first",
+            );
+            return;
+        }
+        match frame {
+            Frame::Data { stream, payload, flow_bytes, is_end, is_empty_frame } => {
+                if is_empty_frame && !is_end && !self.count_control(now, key) {
+                    return;
+                }
+                if !payload.is_empty() {
+                    self.conns[key].control.forgive();
+                }
+                self.data(now, key, stream, payload, flow_bytes, is_end);
+            }
+            Frame::Headers { stream, block, is_end } => {
+                conn.control.forgive();
+                if conn.is_client() {
+                    self.client_headers(now, key, stream, block, is_end);
+                } else {
+                    self.endpoint_headers(now, key, stream, block, is_end);
+                }
+            }
+            Frame::RstStream { stream, code } => self.peer_reset(now, key, stream, code),
+            Frame::WindowUpdate { stream: 0, increment } => {
+                conn.send_window += i64::from(increment);
+                if conn.send_window > i64::from(MAX_WINDOW) {
+                    let reason = CloseReason::FlowControlError;
+                    self.refuse_peer(now, key, ErrorCode::FlowControlError, reason, "a window beyond 2^31-1");
+                    return;
+                }
+                self.pump(now, key);
+            }
+            Frame::WindowUpdate { stream, increment } => self.stream_window(now, key, stream, increment),
+            Frame::Settings(payload) => self.settings(now, key, payload),
+            Frame::SettingsAck | Frame::HeadersPart => {}
+            Frame::Ping { is_ack: true, .. } => self.ping_answered(now, key),
+            Frame::Ping { is_ack: false, data } => {
+                if self.count_control(now, key) {
+                    http2::put_ping(self.conns[key].output.buffer(&mut self.buffers), true, data);
+                    self.mark_dirty(key);
+                }
+            }
+            Frame::GoAway { last_stream, .. } => self.peer_goes_away(now, key, last_stream),
+            Frame::Priority | Frame::Unknown => {
+                self.count_control(now, key);
+            }
+            Frame::StreamFault { stream, fault } => self.stream_fault(now, key, stream, fault),
+        }
+    }
+
+    /// Counts a frame that costs us and brings nothing; false if the connection was ended for it.
+    fn count_control(&mut self, now: Moment, key: ConnKey) -> bool {
+        let conn = &mut self.conns[key];
+        if !conn.control.add(now, self.limits.control_frames) {
+            self.stats.refused(Limit::ControlFrames);
+            let (code, reason) = (ErrorCode::EnhanceYourCalm, CloseReason::ControlFlood);
+            self.refuse_peer(now, key, code, reason, "more control or empty frames than work");
+            return false;
+        }
+        if conn.output.len() > self.limits.control_output + self.limits.output_high {
+            self.stats.refused(Limit::ControlOutput);
+            let (code, reason) = (ErrorCode::EnhanceYourCalm, CloseReason::OutputFull);
+            self.refuse_peer(now, key, code, reason, "asks for answers and does not read them");
+            return false;
+        }
+        true
+    }
+
+    /// Counts a stream that was reset, by the peer or by us for its fault; false if the connection was ended for it.
+    pub(super) fn count_reset(&mut self, now: Moment, key: ConnKey) -> bool {
+        let Some(conn) = self.conns.get_mut(key) else { return false };
+        if conn.is_closing() {
+            return false;
+        }
+        if conn.is_client() && !conn.resets.add(now, self.limits.resets) {
+            self.stats.refused(Limit::Resets);
+            let (code, reason) = (ErrorCode::EnhanceYourCalm, CloseReason::ResetFlood);
+            self.refuse_peer(now, key, code, reason, "too many streams reset");
+            return false;
+        }
+        true
+    }
+
+    fn settings(&mut self, now: Moment, key: ConnKey, payload: &[u8]) {
+        if !self.count_control(now, key) {
+            return;
+        }
+        let conn = &mut self.conns[key];
+        let change = match conn.peer.apply(payload) {
+            Ok(change) => change,
+            Err(error) => return self.read_failed(now, key, error),
+        };
+        if change.has_table_size {
+            conn.encoder.set_peer_limit(conn.peer.header_table_size as usize, &mut self.store);
+        }
+        http2::put_settings_ack(conn.output.buffer(&mut self.buffers));
+        let is_greeting = conn.phase == Phase::Greeting;
+        self.mark_dirty(key);
+        if change.window_delta != 0 && !self.shift_windows(now, key, change.window_delta) {
+            return;
+        }
+        if is_greeting {
+            self.upstream_ready(now, key);
+        } else if !self.conns[key].is_client() {
+            self.serve_pending(now, key);
+        }
+    }
+
+    /// A frame that is wrong for its stream only.
+    fn stream_fault(&mut self, now: Moment, key: ConnKey, stream: u32, fault: Fault) {
+        let conn = &self.conns[key];
+        let side = if conn.is_client() { Side::Client } else { Side::Upstream };
+        let code = if fault == Fault::Size { ErrorCode::FrameSizeError } else { ErrorCode::ProtocolError };
+        if let Some(&exchange) = conn.streams.get(&stream) {
+            self.reset_by_fault(now, exchange, side, code);
+        } else if stream > conn.highest_stream && fault == Fault::ZeroIncrement {
+            let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
+            self.refuse_peer(now, key, code, reason, fault_word(fault));
+        } else if self.count_reset(now, key) {
+            self.conns[key].put_reset(stream, code, &mut self.buffers);
+            self.mark_dirty(key);
+        }
+    }
+
+    fn ping_answered(&mut self, now: Moment, key: ConnKey) {
+        if self.conns[key].goaway_sent == GoAwaySent::Announced {
+            self.finish_announcement(now, key);
+        }
+    }
+}
+
+/// The parser's word for a fault.
+fn fault_word(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Size => "a frame of a wrong size",
+        Fault::Stream => "a frame on a stream where its type may not be",
+        Fault::Padding => "padding longer than the payload",
+        Fault::Interleaved => "a header block that another frame interrupts",
+        Fault::BlockFrames => "a header block of too many frames",
+        Fault::BlockBytes => "a header block of too many bytes",
+        Fault::Push => "a push that was not allowed",
+        Fault::SettingsValue => "a setting out of its range",
+        Fault::ZeroIncrement => "a window update of nothing",
+        Fault::SelfDependency => "a stream that depends on itself",
+    }
+}

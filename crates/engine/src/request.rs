@@ -1,0 +1,260 @@
+//! The rules for header lists (RFC 9113 §8.2, §8.3), and the view that routes look through.
+
+use evenkeel_core::route::RequestView;
+use evenkeel_wire::hpack::{Field, HeaderList, HeaderStore, Name};
+
+/// What a request is, as far as the relay has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestHead {
+    pub(crate) is_grpc: bool,
+    pub(crate) is_head: bool,
+    pub(crate) is_connect: bool,
+    pub(crate) content_length: Option<u64>,
+}
+
+/// What a response is, as far as the relay has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ResponseHead {
+    pub(crate) status: u16,
+    pub(crate) content_length: Option<u64>,
+    /// `grpc-status`, where the response is nothing but trailers.
+    pub(crate) grpc_status: Option<u32>,
+}
+
+/// A message that breaks the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed(pub(crate) &'static str);
+
+/// Checks a request's header list.
+pub(crate) fn check_request(list: &HeaderList, store: &HeaderStore) -> Result<RequestHead, Malformed> {
+    let (mut method, mut path, mut scheme, mut authority, mut host) = (None, None, None, None, None);
+    let mut head = RequestHead { is_grpc: false, is_head: false, is_connect: false, content_length: None };
+    let mut is_regular = false;
+    for field in list.fields() {
+        let slot = match field.name {
+            Name::Method => &mut method,
+            Name::Path => &mut path,
+            Name::Scheme => &mut scheme,
+            Name::Authority => &mut authority,
+            _ => {
+                check_regular(field, list, store, &mut head.content_length)?;
+                is_regular = true;
+                match field.name {
+                    Name::Host if host.replace(list.value(field, store)).is_some() => {
+                        return Err(Malformed("more than one host"));
+                    }
+                    Name::ContentType => {
+                        head.is_grpc = list.value(field, store).starts_with(b"application/grpc")
+                    }
+                    _ => {}
+                }
+                continue;
+            }
+        };
+        if is_regular || !field.is_valid {
+            return Err(Malformed("a pseudo-header that is wrong or behind other headers"));
+        }
+        if slot.replace(list.value(field, store)).is_some() {
+            return Err(Malformed("a pseudo-header twice"));
+        }
+    }
+    let method: &[u8] = method.ok_or(Malformed("no :method"))?;
+    head.is_head = method == b"HEAD";
+    head.is_connect = method == b"CONNECT";
+    if head.is_connect {
+        return match (authority, path, scheme) {
+            (Some(_), None, None) => Ok(head),
+            _ => Err(Malformed("CONNECT has :authority, and neither :scheme nor :path")),
+        };
+    }
+    let path: &[u8] = path.ok_or(Malformed("no :path"))?;
+    if scheme.is_none_or(|s: &[u8]| s.is_empty()) {
+        return Err(Malformed("no :scheme"));
+    }
+    if !(path.starts_with(b"/") || (path == b"*" && method == b"OPTIONS")) || path.contains(&b' ') {
+        return Err(Malformed("a :path that is no path"));
+    }
+    if method.is_empty() || method.iter().any(|b| b.is_ascii_whitespace()) {
+        return Err(Malformed("a :method that is no token"));
+    }
+    match (authority, host) {
+        (Some(a), Some(h)) if !a.eq_ignore_ascii_case(h) => Err(Malformed(":authority and host differ")),
+        _ => Ok(head),
+    }
+}
+
+/// Checks a response's header list, interim (1xx) or final.
+pub(crate) fn check_response(list: &HeaderList, store: &HeaderStore) -> Result<ResponseHead, Malformed> {
+    let mut fields = list.fields().iter();
+    let first = fields.next().ok_or(Malformed("no :status"))?;
+    if first.name != Name::Status {
+        return Err(Malformed("the first field is not :status"));
+    }
+    let status = match list.value(first, store) {
+        &[a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+            u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
+        }
+        _ => return Err(Malformed("a :status that is no status")),
+    };
+    let mut head = ResponseHead { status, content_length: None, grpc_status: None };
+    for field in fields {
+        check_regular(field, list, store, &mut head.content_length)?;
+        if field.name == Name::GrpcStatus {
+            head.grpc_status = number(list.value(field, store)).and_then(|n| u32::try_from(n).ok());
+        }
+    }
+    Ok(head)
+}
+
+/// Checks trailers; says `grpc-status` if they hold it.
+pub(crate) fn check_trailers(list: &HeaderList, store: &HeaderStore) -> Result<Option<u32>, Malformed> {
+    let mut grpc_status = None;
+    for field in list.fields() {
+        check_regular(field, list, store, &mut None)?;
+        if field.name == Name::GrpcStatus {
+            grpc_status = number(list.value(field, store)).and_then(|n| u32::try_from(n).ok());
+        }
+    }
+    Ok(grpc_status)
+}
+
+fn check_regular(
+    field: &Field,
+    list: &HeaderList,
+    store: &HeaderStore,
+    content_length: &mut Option<u64>,
+) -> Result<(), Malformed> {
+    if !field.is_valid {
+        return Err(Malformed("a header name or value with bytes that may not be there"));
+    }
+    match field.name {
+        Name::Other if list.name_bytes(field, store).starts_with(b":") => {
+            Err(Malformed("an unknown pseudo-header"))
+        }
+        Name::Te if list.value(field, store) != b"trailers" => Err(Malformed("te is not trailers")),
+        Name::ContentLength => {
+            let length = number(list.value(field, store)).ok_or(Malformed("content-length is no number"))?;
+            match content_length.replace(length) {
+                Some(other) if other != length => Err(Malformed("two content-lengths that differ")),
+                _ => Ok(()),
+            }
+        }
+        name if name.is_pseudo() => Err(Malformed("a pseudo-header that may not be here")),
+        name if name.is_connection_specific() => Err(Malformed("a header of an HTTP/1 connection")),
+        _ => Ok(()),
+    }
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > 19 {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |n, &b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
+}
+
+/// A request as routes see it.
+pub(crate) struct View<'a> {
+    pub(crate) list: &'a HeaderList,
+    pub(crate) store: &'a HeaderStore,
+}
+
+impl RequestView for View<'_> {
+    fn method(&self) -> &[u8] {
+        self.list.find(Name::Method, self.store).unwrap_or_default()
+    }
+
+    fn authority(&self) -> &[u8] {
+        let host = || self.list.find(Name::Host, self.store).unwrap_or_default();
+        self.list.find(Name::Authority, self.store).unwrap_or_else(host)
+    }
+
+    fn path(&self) -> &[u8] {
+        self.list.find(Name::Path, self.store).unwrap_or_default()
+    }
+
+    fn header(&self, name: &[u8]) -> Option<&[u8]> {
+        let is_it = |f: &&Field| self.list.name_bytes(f, self.store) == name;
+        self.list.fields().iter().find(is_it).map(|f| self.list.value(f, self.store))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(fields: &[(&str, &str)]) -> HeaderList {
+        let mut list = HeaderList::default();
+        for (name, value) in fields {
+            list.push(name, value.as_bytes());
+        }
+        list
+    }
+
+    fn request(extra: &[(&str, &str)]) -> Result<RequestHead, Malformed> {
+        let mut all = vec![(":method", "POST"), (":scheme", "http"), (":path", "/a"), (":authority", "h")];
+        all.extend_from_slice(extra);
+        check_request(&list(&all), &HeaderStore::new((0, 0), 0))
+    }
+
+    #[test]
+    fn a_grpc_request_is_recognised() {
+        let head = request(&[
+            ("te", "trailers"),
+            ("content-type", "application/grpc+proto"),
+            ("content-length", "7"),
+        ]);
+        assert_eq!(
+            head,
+            Ok(RequestHead { is_grpc: true, is_head: false, is_connect: false, content_length: Some(7) })
+        );
+    }
+
+    #[test]
+    fn what_rfc_9113_forbids_in_a_request_is_malformed() {
+        for extra in [
+            &[("te", "gzip")][..],
+            &[("connection", "close")],
+            &[("upgrade", "h2c")],
+            &[("transfer-encoding", "chunked")],
+            &[(":path", "/b")],
+            &[("x", "y"), (":late", "z")],
+            &[(":unknown", "z")],
+            &[(":status", "200")],
+            &[("content-length", "x")],
+            &[("content-length", "1"), ("content-length", "2")],
+            &[("host", "other")],
+        ] {
+            assert!(request(extra).is_err(), "{extra:?}");
+        }
+        let store = HeaderStore::new((0, 0), 0);
+        for fields in [
+            &[(":method", "GET"), (":scheme", "http")][..],
+            &[(":method", "GET"), (":path", "/")],
+            &[(":scheme", "http"), (":path", "/")],
+            &[(":method", "GET"), (":scheme", "http"), (":path", "")],
+            &[(":method", "GET"), (":scheme", "http"), (":path", "a")],
+            &[(":method", "CONNECT"), (":scheme", "http"), (":path", "/"), (":authority", "h")],
+        ] {
+            assert!(check_request(&list(fields), &store).is_err(), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_begins_with_one_status() {
+        let store = HeaderStore::new((0, 0), 0);
+        let ok = check_response(&list(&[(":status", "200"), ("grpc-status", "14")]), &store);
+        assert_eq!(ok, Ok(ResponseHead { status: 200, content_length: None, grpc_status: Some(14) }));
+        for fields in [
+            &[][..],
+            &[("x", "y"), (":status", "200")],
+            &[(":status", "200"), (":status", "200")],
+            &[(":status", "20")],
+            &[(":status", "600")],
+            &[(":status", "200"), ("connection", "close")],
+        ] {
+            assert!(check_response(&list(fields), &store).is_err(), "{fields:?}");
+        }
+        assert!(check_trailers(&list(&[(":status", "200")]), &store).is_err());
+        assert_eq!(check_trailers(&list(&[("grpc-status", "0")]), &store), Ok(Some(0)));
+    }
+}

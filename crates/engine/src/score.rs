@@ -1,0 +1,43 @@
+//! A decaying score: what a peer may do often, but not endlessly.
+
+use crate::limits::Rate;
+use evenkeel_core::time::Moment;
+
+/// A leaky bucket that fills by one an event and empties with time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Score {
+    level: f32,
+    at: Moment,
+}
+
+impl Score {
+    /// Counts an event; false if it is one too many.
+    pub(crate) fn add(&mut self, now: Moment, rate: Rate) -> bool {
+        let passed = now.since(self.at).as_secs_f32();
+        self.level = (self.level - passed * rate.per_second as f32).max(0.0) + 1.0;
+        self.at = now;
+        self.level <= rate.burst as f32
+    }
+
+    /// Useful work makes room for one more.
+    pub(crate) fn forgive(&mut self) {
+        self.level = (self.level - 1.0).max(0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_burst_passes_one_more_does_not_and_time_makes_room() {
+        let rate = Rate { burst: 3, per_second: 1 };
+        let (mut score, now) = (Score::default(), Moment::ZERO);
+        assert!((0..3).all(|_| score.add(now, rate)));
+        assert!(!score.add(now, rate));
+        assert!(score.add(now + Duration::from_secs(2), rate));
+        score.forgive();
+        assert!(score.add(now + Duration::from_secs(2), rate));
+    }
+}

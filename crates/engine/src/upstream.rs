@@ -1,0 +1,31 @@
+//! One worker's connections to one endpoint, and the exchanges that wait for one.
+
+use crate::conn::Conn;
+use crate::exchange::Exchange;
+use crate::slots::Key;
+use evenkeel_core::endpoint::Endpoint;
+use std::collections::VecDeque;
+
+/// The connections to one endpoint.
+#[derive(Debug)]
+pub struct Pool {
+    /// Index of the service in the engine's list.
+    pub(crate) service: usize,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) conns: Vec<Key<Conn>>,
+    /// How many of them do not take exchanges yet.
+    pub(crate) opening: u32,
+    pub(crate) pending: VecDeque<Key<Exchange>>,
+    /// The endpoint left its set: nothing new is opened, and the pool goes with its last connection.
+    pub(crate) is_removed: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(service: usize, endpoint: Endpoint) -> Self {
+        Self { service, endpoint, conns: Vec::new(), opening: 0, pending: VecDeque::new(), is_removed: false }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.conns.is_empty() && self.pending.is_empty()
+    }
+}
