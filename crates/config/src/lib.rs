@@ -12,6 +12,8 @@ mod parse;
 mod publish;
 mod section;
 mod settings;
+#[cfg(test)]
+mod table_tests;
 mod target;
 mod value;
 

@@ -113,8 +113,14 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, mistake: Mistake) {
+        self.add_with(|| mistake);
+    }
+
+    /// As [`Report::add`]; a mistake that would not be listed is only counted, since looking for its nearest name
+    /// costs time that a hostile document could multiply.
+    pub(crate) fn add_with(&mut self, mistake: impl FnOnce() -> Mistake) {
         if self.list.len() < MAX_MISTAKES {
-            self.list.push(mistake);
+            self.list.push(mistake());
         } else {
             self.unlisted += 1;
         }
@@ -140,7 +146,7 @@ impl Report {
         match value {
             Some(value) if self.list.is_empty() => Ok(value),
             _ => {
-                self.list.sort_by_key(|mistake| mistake.place);
+                self.list.sort_by(|a, b| (a.place, &a.path).cmp(&(b.place, &b.path)));
                 Err(Mistakes { origin: self.origin, list: self.list, unlisted: self.unlisted })
             }
         }
