@@ -44,6 +44,14 @@ pub(crate) struct Entry {
     pub(crate) value: Rc<Node>,
 }
 
+impl Entry {
+    /// A key with a plain scalar that stands nowhere.
+    pub(crate) fn plain(key: &str, text: &str) -> Self {
+        let value = Node::plain(text);
+        Self { key: key.to_owned(), place: value.place, value: Rc::new(value) }
+    }
+}
+
 impl Node {
     /// A plain scalar that stands nowhere.
     pub(crate) fn plain(text: &str) -> Self {

@@ -32,6 +32,11 @@ impl<'d> Section<'d> {
         Self { table, entries: &[], place: None, path }
     }
 
+    /// A mapping of entries that are known to be in the table.
+    pub(crate) fn of_entries(entries: &'d [Entry], table: &'static Table) -> Self {
+        Self { table, entries, place: None, path: String::new() }
+    }
+
     /// Reports keys that are unknown, repeated or exclude each other. Anything but a mapping is a mistake.
     pub(crate) fn open(
         node: &'d Node,
