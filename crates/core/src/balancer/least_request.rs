@@ -9,7 +9,12 @@ pub(super) fn load(set: &EndpointSet, candidate: &Candidate) -> f64 {
     set.endpoints[candidate.index as usize].stats.active_exchanges() as f64 * candidate.burden
 }
 
-/// Which of two is to be preferred.
-pub(super) fn compare(set: &EndpointSet, a: &Candidate, b: &Candidate) -> Ordering {
-    load(set, a).total_cmp(&load(set, b))
+/// Which of two is to be preferred; the numbers say how far ahead of its share each is, in exchanges.
+pub(super) fn compare(
+    set: &EndpointSet,
+    (a, ahead_a): (&Candidate, f64),
+    (b, ahead_b): (&Candidate, f64),
+) -> Ordering {
+    let (load_a, load_b) = (load(set, a) + ahead_a * a.burden, load(set, b) + ahead_b * b.burden);
+    load_a.total_cmp(&load_b)
 }

@@ -154,10 +154,14 @@ impl Balancer {
         }
         match self.balance.policy {
             BalancePolicy::PeakEwma => two_choices.choose(candidates, prng, tried, |prng, a, b| {
-                latencies.compare(set, prng, (&list[a], &list[b]), now)
+                let both = (&list[a.position], &list[b.position]);
+                let by_latency = latencies.compare(set, prng, both, now);
+                by_latency
+                    .unwrap_or_else(|| least_request::compare(set, (both.0, a.ahead), (both.1, b.ahead)))
             }),
-            BalancePolicy::LeastRequest => two_choices
-                .choose(candidates, prng, tried, |_, a, b| least_request::compare(set, &list[a], &list[b])),
+            BalancePolicy::LeastRequest => two_choices.choose(candidates, prng, tried, |_, a, b| {
+                least_request::compare(set, (&list[a.position], a.ahead), (&list[b.position], b.ahead))
+            }),
             BalancePolicy::RoundRobin => round_robin.choose(candidates, tried),
             BalancePolicy::Random => candidates.draw(prng, tried),
         }

@@ -1,4 +1,5 @@
-//! `peak_ewma`: of two candidates the one with the lower (exchanges in flight for its weight + 1) × latency.
+//! `peak_ewma`: of two candidates the one with the lower (exchanges in flight for its weight + 1) × latency, and where
+//! latencies are equal, as `least_request`.
 //!
 //! Owns what one worker knows of latencies. After Finagle's Peak EWMA, an average that jumps up with a slow answer and
 //! comes down gradually, with four differences, because here level load comes first and latency is there to notice an
@@ -132,21 +133,17 @@ impl Latencies {
         (!is_equal(a, b)).then_some((a, b))
     }
 
-    /// Which of two is to be preferred.
+    /// Which of two is to be preferred; `None` if latency does not tell.
     pub(super) fn compare(
         &self,
         set: &EndpointSet,
         prng: &mut Prng,
         (a, b): (&Candidate, &Candidate),
         now: Moment,
-    ) -> Ordering {
-        let (load_a, load_b) = (load(set, a), load(set, b));
-        match self.differ(a.index as usize, b.index as usize, now) {
-            Some((latency_a, latency_b)) if prng.below(LOOK_AGAIN) > 0 => {
-                ((load_a + 1.0) * latency_a).total_cmp(&((load_b + 1.0) * latency_b))
-            }
-            _ => load_a.total_cmp(&load_b),
-        }
+    ) -> Option<Ordering> {
+        let (latency_a, latency_b) = self.differ(a.index as usize, b.index as usize, now)?;
+        let (cost_a, cost_b) = ((load(set, a) + 1.0) * latency_a, (load(set, b) + 1.0) * latency_b);
+        (prng.below(LOOK_AGAIN) > 0).then(|| cost_a.total_cmp(&cost_b))
     }
 }
 

@@ -1,11 +1,12 @@
 //! The power of two choices (Mitzenmacher 2001): of two candidates drawn by weight the better one.
 //!
-//! Owns the drawing and what decides between two that are equally good; what "better" means is the caller's
-//! (`peak_ewma`, `least_request`).
+//! Owns the drawing and whose turn it would be; what "better" means is the caller's (`peak_ewma`, `least_request`).
 //!
-//! Shares follow the weights because both the draw and the comparison know them: the first candidate is drawn by
-//! weight, load is compared per weight, and a tie goes to the one whose turn is further back, where a turn is worth
-//! one over the weight. So even a service without any load that differs is level, not only level on average.
+//! Shares follow the weights because the draw and the comparison both know them, and because of the turns: each pick
+//! takes a candidate one over its weight ahead, and how far it is ahead of its share counts as up to half an exchange
+//! in flight, more or less. Between candidates of one weight that decides only ties, so that a service with nothing in
+//! flight is level too, not only level on average; between different weights it rounds the small whole numbers that are
+//! in flight to the share (with one in flight at most, dividing by the weight alone would give the light ones too much).
 
 use super::candidates::Candidates;
 use super::prng::Prng;
@@ -28,6 +29,14 @@ struct Turns {
     stride: u64,
 }
 
+/// A candidate that was drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Contender {
+    pub(super) position: usize,
+    /// How far it is ahead of its share, as a part of an exchange in flight, from -0.5 to 0.5.
+    pub(super) ahead: f64,
+}
+
 /// Draws and compares, and remembers whose turn it is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TwoChoices {
@@ -47,22 +56,22 @@ impl TwoChoices {
     pub(super) fn rebuild(&mut self, candidates: &Candidates) {
         self.step = (TURN / candidates.list().len().max(1) as f64) as u64;
         self.turns.clear();
-        let strides = candidates.list().iter().map(|c| (TURN * c.burden) as u64);
+        let strides = candidates.list().iter().map(|c| (TURN * c.burden).max(1.0) as u64);
         self.turns.extend(strides.map(|stride| Turns { at: self.passed, stride }));
     }
 
-    /// The position of the better of two candidates that were not tried. `better` compares two positions: `Less` is
+    /// The position of the better of two candidates that were not tried. `better` compares them: `Less` and `Equal` are
     /// for the first.
     pub(super) fn choose(
         &mut self,
         candidates: &Candidates,
         prng: &mut Prng,
         tried: &[EndpointId],
-        better: impl FnOnce(&mut Prng, usize, usize) -> Ordering,
+        better: impl FnOnce(&mut Prng, Contender, Contender) -> Ordering,
     ) -> Option<usize> {
         let first = candidates.draw(prng, tried)?;
         let chosen = match candidates.draw_other(first, prng, tried) {
-            Some(second) => match better(prng, first, second).then_with(|| self.by_turn(first, second)) {
+            Some(second) => match better(prng, self.contender(first), self.contender(second)) {
                 Ordering::Greater => second,
                 Ordering::Less | Ordering::Equal => first,
             },
@@ -72,21 +81,22 @@ impl TwoChoices {
         Some(chosen)
     }
 
-    fn by_turn(&self, a: usize, b: usize) -> Ordering {
-        self.ahead(a).cmp(&self.ahead(b))
+    fn contender(&self, position: usize) -> Contender {
+        let (ahead, stride) = (self.ahead(position), self.turns[position].stride);
+        Contender { position, ahead: ahead as f64 / (stride as f64 * 2.0 * MOST_TURNS as f64) }
     }
 
-    /// How far beyond its share a candidate is.
+    /// How far beyond its share a candidate is, within the bounds.
     fn ahead(&self, position: usize) -> i64 {
-        self.turns[position].at.wrapping_sub(self.passed).cast_signed()
+        let Turns { at, stride } = self.turns[position];
+        let most = stride.cast_signed().saturating_mul(MOST_TURNS);
+        at.wrapping_sub(self.passed).cast_signed().clamp(-most, most)
     }
 
     fn take_turn(&mut self, position: usize) {
         self.passed = self.passed.wrapping_add(self.step);
         let ahead = self.ahead(position);
         let turns = &mut self.turns[position];
-        let most = turns.stride.cast_signed().saturating_mul(MOST_TURNS);
-        let ahead = ahead.clamp(-most, most).saturating_add_unsigned(turns.stride);
-        turns.at = self.passed.wrapping_add_signed(ahead);
+        turns.at = self.passed.wrapping_add_signed(ahead).wrapping_add(turns.stride);
     }
 }
