@@ -73,12 +73,12 @@ pub(crate) fn failed(
 ) -> Verdict {
     let endpoint = &set.endpoints[index];
     let health = &endpoint.health;
-    if health.is_ejected(now) {
+    let may_be_ejected = endpoint.spec.state == EndpointState::Ready && endpoint.spec.weight > 0;
+    if !may_be_ejected || health.is_ejected(now) {
         return Verdict::Unchanged;
     }
     let failures = health.count_failure();
-    let may_go = endpoint.spec.state == EndpointState::Ready && endpoint.spec.weight > 0;
-    if !may_go || !standing.has_room(policy) {
+    if !standing.has_room(policy) {
         return Verdict::Unchanged;
     }
     let in_row = health.ejections_in_row();

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What happened, and when.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// On the driver's clock.
     pub at: Moment,
@@ -33,7 +33,7 @@ pub struct ConnectionFigures {
 }
 
 /// What happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// A client's connection was accepted and spoke its protocol.
     SessionStarted {

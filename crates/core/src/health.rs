@@ -1,6 +1,6 @@
 //! Failures in a row and ejections of one endpoint, and the ledger that makes a service's workers agree on them.
 //!
-//! Owns the shared atomics and nothing else: who is ejected, and for how long, is decided in [`crate::ejection`].
+//! Owns the shared atomics and nothing else: who is ejected, and for how long, is decided in `ejection`.
 //! Written by the balancers of all workers, read by them and by the control side.
 
 use crate::time::Moment;

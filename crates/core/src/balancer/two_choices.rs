@@ -100,3 +100,72 @@ impl TwoChoices {
         turns.at = self.passed.wrapping_add_signed(ahead).wrapping_add(turns.stride);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec};
+    use crate::id::ServiceId;
+    use crate::policy::{Balance, Ejection};
+    use crate::time::Moment;
+    use std::net::SocketAddr;
+
+    fn candidates(weights: &[u32]) -> Candidates {
+        let mut writer = EndpointSetWriter::new(ServiceId(0), 1, EndpointIds::default());
+        let spec = |(port, &weight): (u16, &u32)| {
+            let at = EndpointSpec::at(SocketAddr::from(([10, 0, 0, 1], port)));
+            EndpointSpec { weight, ..at }
+        };
+        let (set, _) = writer.publish((1..).zip(weights).map(spec).collect(), Moment::ZERO).unwrap();
+        let mut candidates = Candidates::none();
+        candidates.rebuild(&set, &Balance::default(), &Ejection::default(), Moment::ZERO);
+        candidates
+    }
+
+    fn of(candidates: &Candidates) -> TwoChoices {
+        let mut two_choices = TwoChoices::default();
+        two_choices.rebuild(candidates);
+        two_choices
+    }
+
+    #[test]
+    fn a_choice_among_a_thousand_looks_at_two_different_ones_and_no_more() {
+        let candidates = candidates(&[1; 1_000]);
+        let (mut two_choices, mut prng) = (of(&candidates), Prng::new(1));
+        for _ in 0..1_000 {
+            let mut seen = Vec::new();
+            two_choices.choose(&candidates, &mut prng, &[], |_, a, b| {
+                seen.extend([a.position, b.position]);
+                Ordering::Less
+            });
+            assert!(matches!(seen[..], [a, b] if a != b), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn who_was_passed_over_for_long_is_owed_a_few_turns_and_not_all() {
+        let candidates = candidates(&[1, 1]);
+        let (mut two_choices, mut prng) = (of(&candidates), Prng::new(1));
+        let mut choose = |better: fn(Contender, Contender) -> Ordering| {
+            two_choices.choose(&candidates, &mut prng, &[], |_, a, b| better(a, b)).unwrap()
+        };
+        for _ in 0..1_000 {
+            assert_eq!(choose(|a, b| b.position.cmp(&a.position)), 1);
+        }
+        let level: Vec<usize> = (0..100).map(|_| choose(|a, b| a.ahead.total_cmp(&b.ahead))).collect();
+        let firsts = level.iter().filter(|p| **p == 0).count();
+        assert!((51..=55).contains(&firsts), "{firsts}");
+    }
+
+    #[test]
+    fn how_far_ahead_one_is_never_counts_for_more_than_half_an_exchange() {
+        let candidates = candidates(&[1, 50, 3]);
+        let (mut two_choices, mut prng) = (of(&candidates), Prng::new(1));
+        for _ in 0..10_000 {
+            two_choices.choose(&candidates, &mut prng, &[], |prng, a, b| {
+                assert!(a.ahead.abs() <= 0.5 && b.ahead.abs() <= 0.5);
+                prng.bits().cmp(&(1 << 63))
+            });
+        }
+    }
+}
