@@ -1,4 +1,5 @@
-//! Names of things inside one process: small numbers with a role.
+//! Names of things inside one process: small numbers with a role. Given by the control side, known by everyone, and
+//! without a meaning outside of the process.
 
 /// One endpoint (address) of one service, for as long as the process knows it. Never given to another address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,6 @@
 //! What the data plane acts on: one immutable value, swapped whole.
+//!
+//! Made by the control side from configuration and discovery, read by the workers. Knows nothing of how it travels.
 
 use crate::endpoint::EndpointSet;
 use crate::id::{ListenerId, ServiceId};

@@ -117,3 +117,36 @@ impl Histogram {
         (std::array::from_fn(|i| self.buckets[i].get()), self.sum_ns.get())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_counts_in_the_first_bucket_whose_bound_is_not_below_it() {
+        let histogram = Histogram::default();
+        for us in [0, 500, 501, 3_600_000_000, 3_600_000_001] {
+            histogram.record(&DURATION_BOUNDS_US, Duration::from_micros(us));
+        }
+        let (buckets, sum_ns) = histogram.read();
+        assert_eq!((buckets[0], buckets[1], buckets[14], buckets[15]), (2, 1, 1, 1));
+        assert_eq!(sum_ns, 7_200_001_002_000);
+    }
+
+    #[test]
+    fn a_gauge_never_falls_below_zero() {
+        let gauge = Gauge::default();
+        gauge.rise();
+        gauge.fall();
+        gauge.fall();
+        assert_eq!(gauge.get(), 0);
+    }
+
+    #[test]
+    fn a_variant_that_does_not_exist_is_not_counted() {
+        let tally = Tally::<2>::default();
+        tally.add(1);
+        tally.add(2);
+        assert_eq!((tally.get(0), tally.get(1), tally.get(2)), (0, 1, 0));
+    }
+}

@@ -1,4 +1,6 @@
 //! Counts of one endpoint.
+//!
+//! The engine writes them as exchanges come and go; the balancers of all workers and the control side read the sums.
 
 use super::{Cells, Counter, Gauge, Tally};
 use crate::id::WorkerIndex;
@@ -94,5 +96,32 @@ impl EndpointStats {
     #[must_use]
     pub fn latency_ewma_ns(&self) -> u64 {
         self.0.iter().map(|c| c.latency_ewma_ns.get()).max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_see_the_sum_of_what_each_worker_wrote() {
+        let stats = EndpointStats::new(2);
+        let (a, b) = (stats.cell(WorkerIndex(0)), stats.cell(WorkerIndex(1)));
+        (0..3).for_each(|_| a.exchange_began());
+        b.exchange_began();
+        a.exchange_ended(ExchangeOutcome::Completed);
+        a.exchange_left();
+        a.set_latency_ewma_ns(5);
+        b.set_latency_ewma_ns(9);
+        assert_eq!((stats.active_exchanges(), stats.requests_total(), stats.latency_ewma_ns()), (2, 4, 9));
+        assert_eq!(stats.outcome_total(ExchangeOutcome::Completed), 1);
+        assert_eq!(stats.outcome_total(ExchangeOutcome::ClientReset), 0);
+    }
+
+    #[test]
+    fn a_worker_beyond_the_number_given_shares_the_last_cell() {
+        let stats = EndpointStats::new(0);
+        stats.cell(WorkerIndex(7)).upstream_opened();
+        assert_eq!(stats.upstreams(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Counts of one listener.
+//! Counts of one listener. The engine and the acceptor write them, the control side reads them.
 
 use super::{Cells, DURATION_BOUNDS_US, Gauge, Histogram, Tally};
 use crate::id::WorkerIndex;

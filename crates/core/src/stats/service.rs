@@ -1,4 +1,4 @@
-//! Counts of one service that belong to no single endpoint.
+//! Counts of one service that belong to no single endpoint. The engine writes them, the control side reads them.
 
 use super::{Cells, DURATION_BOUNDS_US, Histogram, Tally};
 use crate::id::WorkerIndex;

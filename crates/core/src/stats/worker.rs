@@ -1,4 +1,4 @@
-//! Counts of one worker.
+//! Counts of one worker. Its event loop and engine write them, the control side reads them.
 
 use super::{Counter, Gauge, Histogram, TURN_BOUNDS_US, Tally};
 use crate::reason::{CloseReason, Limit};
