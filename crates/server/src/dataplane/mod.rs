@@ -2,14 +2,34 @@
 //!
 //! The control side holds a [`DataPlane`] and talks to them through it alone.
 
+mod acceptor;
+mod inbox;
+mod sockets;
+mod worker;
+
 use crate::clock::Clock;
+use acceptor::{Acceptor, AcceptorCommand};
+use arc_swap::ArcSwap;
 use evenkeel_core::event::Event;
-use evenkeel_core::id::ListenerId;
+use evenkeel_core::id::{ListenerId, WorkerIndex};
 use evenkeel_core::snapshot::Snapshot;
 use evenkeel_core::stats::WorkerStats;
+use evenkeel_engine::{Engine, EngineSetup, Limits};
+use inbox::{Command, Inbox};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
+use worker::{Shared, Worker};
+
+pub use evenkeel_engine::DrainProgress as DrainReport;
+
+/// Connections that the kernel holds for us until they are accepted.
+const BACKLOG: i32 = 4096;
 
 /// An address to accept on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,44 +54,92 @@ pub struct BindError {
     pub source: std::io::Error,
 }
 
-/// What was left when the drain ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DrainReport {
-    /// Sessions that ended by themselves.
-    pub finished: u64,
-    /// Sessions that the deadline cut.
-    pub cut_sessions: u64,
-    /// Exchanges that the deadline cut.
-    pub cut_exchanges: u64,
-}
-
 /// The running threads, as the control side sees them.
 pub struct DataPlane {
-    workers: Box<[Arc<WorkerStats>]>,
+    clock: Clock,
+    workers: Box<[Arc<Shared>]>,
+    /// Each worker's counts, and the acceptor's as the last.
+    stats: Box<[Arc<WorkerStats>]>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    acceptor: Sender<AcceptorCommand>,
+    acceptor_waker: mio::Waker,
+    /// What is listened on, as asked for and as bound.
+    bound: Mutex<Vec<(Binding, SocketAddr)>>,
+    threads: Mutex<Vec<JoinHandle<DrainReport>>>,
 }
 
 impl DataPlane {
     /// Starts the workers and the acceptor, with nothing to listen on yet. Events arrive in `events`; those that find
-    /// it full are dropped and counted.
+    /// it full are dropped and counted. `log_interval` is the time between two records of a session that goes on.
     ///
     /// # Errors
     /// What the kernel says when threads or epoll cannot be had.
     pub fn start(
-        _workers: u16,
-        _clock: Clock,
-        _events: tokio::sync::mpsc::Sender<Event>,
+        workers: u16,
+        clock: Clock,
+        log_interval: Duration,
+        events: tokio::sync::mpsc::Sender<Event>,
     ) -> std::io::Result<Self> {
-        Ok(Self { workers: Box::default() })
+        let descriptors = raise_descriptors();
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+        let (mut shared, mut threads) = (Vec::new(), Vec::new());
+        for index in 0..workers.max(1) {
+            let poll = mio::Poll::new()?;
+            let inbox = Inbox::new(mio::Waker::new(poll.registry(), sockets::INBOX)?);
+            let stats = Arc::new(WorkerStats::default());
+            let own = Arc::new(Shared { inbox, stats: Arc::clone(&stats), turn_since: AtomicU64::new(0) });
+            shared.push(Arc::clone(&own));
+            let setup = EngineSetup {
+                worker: WorkerIndex(index),
+                seed: entropy(),
+                limits: Limits::default(),
+                log_interval,
+                stats,
+                snapshot: Arc::default(),
+            };
+            let events = events.clone();
+            threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+                let engine = Engine::new(setup, clock.now());
+                Worker::new(poll, clock, engine, own, events).run()
+            })?);
+        }
+        let workers: Box<[Arc<Shared>]> = shared.into();
+        let poll = mio::Poll::new()?;
+        let acceptor_waker = mio::Waker::new(poll.registry(), acceptor::INBOX)?;
+        let (acceptor, commands) = mpsc::channel();
+        let acceptor_stats = Arc::new(WorkerStats::default());
+        let thread = Acceptor {
+            poll,
+            clock,
+            commands: Arc::new(Mutex::new(commands)),
+            workers: workers.clone(),
+            stats: Arc::clone(&acceptor_stats),
+            snapshot: Arc::clone(&snapshot),
+            descriptors,
+            jitter: entropy() | 1,
+        };
+        threads.push(std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
+            thread.run();
+            DrainReport::default()
+        })?);
+        let stats = workers.iter().map(|w| Arc::clone(&w.stats)).chain([acceptor_stats]).collect();
+        let (bound, threads) = (Mutex::default(), Mutex::new(threads));
+        Ok(Self { clock, workers, stats, snapshot, acceptor, acceptor_waker, bound, threads })
     }
 
-    /// Each worker's counts.
+    /// Each worker's counts, and the acceptor's as the last.
     #[must_use]
     pub fn worker_stats(&self) -> &[Arc<WorkerStats>] {
-        &self.workers
+        &self.stats
     }
 
     /// Gives every worker a new snapshot.
-    pub fn apply(&self, _snapshot: &Arc<Snapshot>) {}
+    pub fn apply(&self, snapshot: &Arc<Snapshot>) {
+        self.snapshot.store(Arc::clone(snapshot));
+        for worker in &self.workers {
+            worker.inbox.send(Command::Refresh(Arc::clone(snapshot)));
+        }
+    }
 
     /// Listens on exactly these: new ones are bound, those that are gone are closed, the others are not touched.
     /// All or nothing: on an error what was bound before stays as it was. Returns the addresses bound, in order (a
@@ -79,23 +147,114 @@ impl DataPlane {
     ///
     /// # Errors
     /// Which address could not be had, and why.
-    pub fn listen(&self, _bindings: &[Binding]) -> Result<Vec<SocketAddr>, BindError> {
-        Ok(Vec::new())
+    pub fn listen(&self, bindings: &[Binding]) -> Result<Vec<SocketAddr>, BindError> {
+        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before: HashMap<_, _> = bound.iter().map(|(b, at)| (b.clone(), *at)).collect();
+        let (mut now, mut fresh) = (Vec::new(), Vec::new());
+        for binding in bindings {
+            let at = match before.remove(binding) {
+                Some(at) => at,
+                None => {
+                    let failed = |source| BindError {
+                        name: Arc::clone(&binding.name),
+                        address: binding.address,
+                        source,
+                    };
+                    let listener = bind(binding.address).map_err(failed)?;
+                    let at = listener.local_addr().map_err(failed)?;
+                    fresh.push((binding.listener, listener));
+                    at
+                }
+            };
+            now.push((binding.clone(), at));
+        }
+        for binding in before.into_keys() {
+            self.tell_acceptor(AcceptorCommand::Remove(binding.listener));
+        }
+        for (listener, socket) in fresh {
+            self.tell_acceptor(AcceptorCommand::Add(listener, socket));
+        }
+        let addresses = now.iter().map(|(_, at)| *at).collect();
+        *bound = now;
+        Ok(addresses)
     }
 
     /// Drains: goes on accepting for `propagation_delay`, then asks the sessions to end, and cuts what is left
-    /// `deadline` after now. Returns at once; [`DataPlane::wait_drained`] waits.
-    pub fn begin_drain(&self, _propagation_delay: Duration, _deadline: Duration) {}
+    /// `deadline` after now. Returns at once; [`DataPlane::wait_drained`] waits. Called again it hastens the end.
+    pub fn begin_drain(&self, propagation_delay: Duration, deadline: Duration) {
+        let now = self.clock.now();
+        let (stop_at, deadline) = (now + propagation_delay.min(deadline), now + deadline);
+        self.tell_acceptor(AcceptorCommand::Drain { stop_at, deadline });
+        if propagation_delay.is_zero() {
+            // The acceptor may have ended in an earlier drain; the workers hear of the new deadline all the same.
+            for worker in &self.workers {
+                worker.inbox.send(Command::Drain { deadline });
+            }
+        }
+    }
 
     /// Blocks until the drain is over, and says what was cut.
     #[must_use]
     pub fn wait_drained(&self) -> DrainReport {
-        DrainReport::default()
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut sum = DrainReport::default();
+        for thread in threads {
+            // A thread that panicked has ended the process.
+            if let Ok(report) = thread.join() {
+                sum.finished += report.finished;
+                sum.cut_sessions += report.cut_sessions;
+                sum.cut_exchanges += report.cut_exchanges;
+            }
+        }
+        sum
     }
 
-    /// The first thread that has not begun a turn for longer than `limit` while it had work, if any.
+    /// The first worker whose turn has lasted longer than `limit`, if any.
     #[must_use]
-    pub fn stalled(&self, _limit: Duration) -> Option<u16> {
-        None
+    pub fn stalled(&self, limit: Duration) -> Option<u16> {
+        let now = self.clock.now().as_nanos();
+        let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        let is_stalled = |w: &Arc<Shared>| {
+            let since = w.turn_since.load(Ordering::Relaxed);
+            since != 0 && now.saturating_sub(since) > limit
+        };
+        self.workers.iter().position(is_stalled).map(|i| i as u16)
     }
+
+    fn tell_acceptor(&self, command: AcceptorCommand) {
+        // Both fail only when the acceptor has ended, and then there is nothing left to accept.
+        let _ = self.acceptor.send(command);
+        let _ = self.acceptor_waker.wake();
+    }
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Raises the limit of descriptors to what the process may have; what that is.
+fn raise_descriptors() -> usize {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Without the right to raise it, what holds now is the limit.
+    let _ = setrlimit(Resource::Nofile, limit);
+    getrlimit(Resource::Nofile).current.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX))
+}
+
+/// Whether the process or the machine has no descriptor or buffer left: EMFILE, ENFILE, ENOBUFS, ENOMEM.
+fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let codes = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    error.raw_os_error().is_some_and(|code| codes.iter().any(|e| e.raw_os_error() == code))
+}
+
+/// A number that nobody can guess: the standard library's per-process random keys, hashed.
+fn entropy() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }

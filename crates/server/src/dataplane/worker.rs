@@ -1,0 +1,330 @@
+//! One data plane thread: waits, reads, lets the engine work, writes every dirty socket once, and so on.
+
+use super::inbox::{Command, Inbox};
+use super::sockets::{INBOX, Socket, Sockets};
+use crate::clock::Clock;
+use evenkeel_core::event::{Event, EventKind};
+use evenkeel_core::id::ListenerId;
+use evenkeel_core::stats::WorkerStats;
+use evenkeel_core::time::Moment;
+use evenkeel_engine::{Action, ConnKey, ConnectFailure, DrainProgress, Engine, PeerEnd};
+use mio::net::TcpStream;
+use mio::{Events, Poll};
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Bytes read from a socket at once.
+const READ_BYTES: usize = 64 * 1024;
+/// A turn ends after this many reads, ...
+const TURN_READS: usize = 128;
+/// ... this many bytes, ...
+const TURN_BYTES: usize = 1 << 20;
+/// ... or this much time; what is left stays ready.
+const TURN_TIME: Duration = Duration::from_micros(500);
+/// How often memory is counted.
+const MEMORY_INTERVAL: Duration = Duration::from_secs(5);
+/// Longest sleep, so that the stall check sees a living thread.
+const MOST_SLEEP: Duration = Duration::from_secs(60);
+
+/// What a worker shares with the control side.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) inbox: Inbox,
+    pub(super) stats: Arc<WorkerStats>,
+    /// When the turn that is under way began, on the process's clock; 0 while it waits.
+    pub(super) turn_since: AtomicU64,
+}
+
+/// A data plane thread's own state.
+pub(super) struct Worker {
+    poll: Poll,
+    clock: Clock,
+    engine: Engine,
+    sockets: Sockets,
+    shared: Arc<Shared>,
+    events: tokio::sync::mpsc::Sender<Event>,
+    ready: VecDeque<ConnKey>,
+    buffer: Box<[u8]>,
+    dirty: Vec<ConnKey>,
+    actions: Vec<Action>,
+    is_draining: bool,
+    memory_due: Moment,
+}
+
+impl Worker {
+    pub(super) fn new(
+        poll: Poll,
+        clock: Clock,
+        engine: Engine,
+        shared: Arc<Shared>,
+        events: tokio::sync::mpsc::Sender<Event>,
+    ) -> Self {
+        Self {
+            poll,
+            clock,
+            engine,
+            sockets: Sockets::default(),
+            shared,
+            events,
+            ready: VecDeque::new(),
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            dirty: Vec::new(),
+            actions: Vec::new(),
+            is_draining: false,
+            memory_due: Moment::ZERO,
+        }
+    }
+
+    /// Runs until a drain has ended its last session.
+    pub(super) fn run(mut self) -> DrainProgress {
+        let mut events = Events::with_capacity(TURN_READS * 2);
+        while !(self.is_draining && self.engine.sessions() == 0) {
+            let timeout = self.timeout();
+            self.shared.turn_since.store(0, Ordering::Relaxed);
+            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
+                && error.kind() != ErrorKind::Interrupted
+            {
+                // epoll_wait fails only for a bad descriptor: the process has lost its own.
+                panic!("the worker cannot wait for its sockets: {error}");
+            }
+            let began = self.clock.now();
+            self.shared.turn_since.store(began.as_nanos().max(1), Ordering::Relaxed);
+            self.turn(began, &events);
+            self.shared.stats.turn_took(self.clock.now().since(began));
+        }
+        self.engine.drain_progress()
+    }
+
+    fn timeout(&mut self) -> Duration {
+        if !self.ready.is_empty() || self.engine.has_work() {
+            return Duration::ZERO;
+        }
+        let now = self.clock.now();
+        let lingering = self.sockets.sweep(now);
+        let next = [self.engine.next_deadline(), lingering].into_iter().flatten().min();
+        next.map_or(MOST_SLEEP, |at| at.since(now).min(MOST_SLEEP))
+    }
+
+    fn turn(&mut self, now: Moment, events: &Events) {
+        for event in events {
+            let token = event.token();
+            if token == INBOX {
+                continue;
+            }
+            if self.sockets.take_lingering(token, &mut self.buffer) {
+                continue;
+            }
+            let key = ConnKey::from_bits(token.0 as u64);
+            let Some(socket) = self.sockets.get(key) else { continue };
+            if socket.is_connecting {
+                self.finish_connect(now, key);
+                continue;
+            }
+            socket.is_read_closed |= event.is_read_closed() || event.is_error();
+            if (event.is_readable() || socket.is_read_closed) && !socket.is_ready {
+                socket.is_ready = true;
+                self.ready.push_back(key);
+            }
+            if event.is_writable() && !self.engine.output(key).is_empty() {
+                self.flush(now, key);
+            }
+        }
+        self.read_ready(now);
+        self.take_inbox(now);
+        self.engine.tick(now);
+        self.settle(now);
+        if now >= self.memory_due {
+            self.engine.publish_memory();
+            self.memory_due = now + MEMORY_INTERVAL;
+        }
+    }
+
+    /// Reads ready sockets, each once in turn, until the turn's bounds.
+    fn read_ready(&mut self, now: Moment) {
+        let (mut reads, mut bytes) = (0, 0);
+        while reads < TURN_READS && bytes < TURN_BYTES {
+            let Some(key) = self.ready.pop_front() else { return };
+            bytes += self.read(now, key);
+            reads += 1;
+            if reads % 16 == 0 && self.clock.now().since(now) > TURN_TIME {
+                return;
+            }
+        }
+    }
+
+    /// Reads a socket once and gives the bytes to its session; how many there were.
+    fn read(&mut self, now: Moment, key: ConnKey) -> usize {
+        let Some(socket) = self.sockets.get(key) else { return 0 };
+        socket.is_ready = false;
+        match socket.stream.read(&mut self.buffer) {
+            Ok(0) => self.ended(now, key, PeerEnd::Closed),
+            Ok(n) => {
+                // A short read has emptied the socket, unless the end is still to be read.
+                if n == self.buffer.len() || socket.is_read_closed {
+                    socket.is_ready = true;
+                    self.ready.push_back(key);
+                }
+                self.engine.received(now, key, &self.buffer[..n]);
+                return n;
+            }
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(e) if e.kind() == ErrorKind::Interrupted => {
+                socket.is_ready = true;
+                self.ready.push_back(key);
+            }
+            Err(_) => self.ended(now, key, PeerEnd::Reset),
+        }
+        0
+    }
+
+    fn ended(&mut self, now: Moment, key: ConnKey, end: PeerEnd) {
+        self.forget(key);
+        self.engine.peer_ended(now, key, end);
+    }
+
+    /// Drops a socket, which closes it.
+    fn forget(&mut self, key: ConnKey) -> Option<Socket> {
+        let socket = self.sockets.remove(key)?;
+        if socket.is_client {
+            self.shared.inbox.session_ended();
+        }
+        Some(socket)
+    }
+
+    fn take_inbox(&mut self, now: Moment) {
+        for command in self.shared.inbox.take() {
+            match command {
+                Command::Accepted { stream, listener, peer } => self.accepted(now, stream, listener, peer),
+                Command::Refresh(snapshot) => self.engine.refresh(now, snapshot),
+                Command::Drain { deadline } => {
+                    self.is_draining = true;
+                    self.engine.begin_drain(now, deadline);
+                }
+            }
+        }
+    }
+
+    fn accepted(&mut self, now: Moment, stream: std::net::TcpStream, listener: ListenerId, peer: SocketAddr) {
+        let key = if self.is_draining { None } else { self.engine.accept(now, listener, peer) };
+        let Some(key) = key else {
+            self.shared.inbox.session_ended();
+            return;
+        };
+        let stream = TcpStream::from_std(stream);
+        let socket =
+            Socket { stream, is_client: true, is_connecting: false, is_ready: true, is_read_closed: false };
+        if self.sockets.add(self.poll.registry(), key, socket).is_err() {
+            self.shared.inbox.session_ended();
+            self.engine.peer_ended(now, key, PeerEnd::Reset);
+            return;
+        }
+        // Most clients speak first, and what they said came with the connection.
+        self.ready.push_back(key);
+    }
+
+    /// Applies actions and writes outputs until nothing is left to do.
+    fn settle(&mut self, now: Moment) {
+        while self.engine.has_work() {
+            let mut actions = std::mem::take(&mut self.actions);
+            self.engine.take_actions(&mut actions);
+            for action in actions.drain(..) {
+                self.act(now, action);
+            }
+            self.actions = actions;
+            let mut dirty = std::mem::take(&mut self.dirty);
+            self.engine.take_dirty(&mut dirty);
+            for key in dirty.drain(..) {
+                self.flush(now, key);
+            }
+            self.dirty = dirty;
+        }
+    }
+
+    fn act(&mut self, now: Moment, action: Action) {
+        match action {
+            Action::Connect { conn, address } => self.connect(now, conn, address),
+            Action::Close { conn, is_polite } => {
+                if let Some(socket) = self.forget(conn)
+                    && is_polite
+                {
+                    self.sockets.linger(self.poll.registry(), socket, now);
+                }
+            }
+            Action::Event(kind) => self.tell(now, kind),
+        }
+    }
+
+    fn tell(&self, now: Moment, kind: EventKind) {
+        if self.events.try_send(Event { at: now, kind }).is_err() {
+            self.shared.stats.events_dropped.add(1);
+        }
+    }
+
+    fn connect(&mut self, now: Moment, key: ConnKey, address: SocketAddr) {
+        let opened = TcpStream::connect(address).and_then(|stream| {
+            let socket = Socket {
+                stream,
+                is_client: false,
+                is_connecting: true,
+                is_ready: false,
+                is_read_closed: false,
+            };
+            self.sockets.add(self.poll.registry(), key, socket)
+        });
+        if let Err(error) = opened {
+            self.engine.connect_failed(now, key, failure(&error));
+        }
+    }
+
+    fn finish_connect(&mut self, now: Moment, key: ConnKey) {
+        let Some(socket) = self.sockets.get(key) else { return };
+        let error = match socket.stream.take_error() {
+            Ok(Some(error)) | Err(error) => Some(error),
+            Ok(None) => match socket.stream.peer_addr() {
+                Ok(_) => None,
+                Err(e) if e.kind() == ErrorKind::NotConnected => return,
+                Err(error) => Some(error),
+            },
+        };
+        if let Some(error) = error {
+            self.forget(key);
+            self.engine.connect_failed(now, key, failure(&error));
+            return;
+        }
+        socket.is_connecting = false;
+        socket.is_ready = true;
+        // Small frames must not wait for acknowledgements; a socket without the option still works.
+        let _ = socket.stream.set_nodelay(true);
+        self.ready.push_back(key);
+        self.engine.connected(now, key);
+    }
+
+    /// Writes what a connection has waiting, as far as its socket takes it.
+    fn flush(&mut self, now: Moment, key: ConnKey) {
+        loop {
+            let output = self.engine.output(key);
+            if output.is_empty() {
+                return;
+            }
+            let Some(socket) = self.sockets.get(key) else { return };
+            match socket.stream.write(output) {
+                Ok(n) => self.engine.wrote(now, key, n),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return self.engine.wrote(now, key, 0),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return self.ended(now, key, PeerEnd::Reset),
+            }
+        }
+    }
+}
+
+fn failure(error: &std::io::Error) -> ConnectFailure {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => ConnectFailure::Refused,
+        _ if super::is_out_of_descriptors(error) => ConnectFailure::NoDescriptors,
+        _ => ConnectFailure::Unreachable,
+    }
+}
