@@ -125,10 +125,20 @@ fn backed_off(policy: &Ejection, ejections_in_row: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec};
+    use crate::id::ServiceId;
     use proptest::prelude::*;
+    use std::net::SocketAddr;
+    use std::sync::Arc;
 
     fn share(max_share: f64) -> Ejection {
         Ejection { max_share, ..Ejection::default() }
+    }
+
+    fn four() -> Arc<EndpointSet> {
+        let mut writer = EndpointSetWriter::new(ServiceId(0), 2, EndpointIds::default());
+        let specs = (1..=4).map(|port| EndpointSpec::at(SocketAddr::from(([10, 0, 0, 1], port))));
+        writer.publish(specs.collect(), Moment::ZERO).unwrap().0
     }
 
     #[test]
@@ -154,6 +164,31 @@ mod tests {
     #[test]
     fn a_share_of_zero_ejects_nobody() {
         assert!(!Standing { ready: 10, ejected: 0 }.has_room(&share(0.0)));
+    }
+
+    #[test]
+    fn room_that_another_worker_took_meanwhile_is_no_room() {
+        let set = four();
+        let policy = Ejection { consecutive_failures: 1, max_share: 0.25, ..Ejection::default() };
+        let seen_before = Standing::of(&set, Moment::ZERO);
+        let out = Verdict::Ejected(EjectReason::ConsecutiveFailures, policy.base);
+        assert_eq!(failed(&set, 0, &policy, seen_before, Moment::ZERO), out);
+        assert_eq!(failed(&set, 1, &policy, seen_before, Moment::ZERO), Verdict::Unchanged);
+        assert_eq!(failed(&set, 0, &policy, seen_before, Moment::ZERO), Verdict::Unchanged);
+        assert_eq!(Standing::of(&set, Moment::ZERO), Standing { ready: 4, ejected: 1 });
+    }
+
+    #[test]
+    fn what_is_reported_of_an_endpoint_while_it_is_out_changes_nothing() {
+        let set = four();
+        let policy = Ejection { consecutive_failures: 1, ..Ejection::default() };
+        let standing = Standing::of(&set, Moment::ZERO);
+        failed(&set, 0, &policy, standing, Moment::ZERO);
+        assert_eq!(answered(&set, 0, Moment::ZERO), Recovery { failures: 0, readmitted: false });
+        failed(&set, 0, &policy, standing, Moment::ZERO);
+        let back = Moment::ZERO + policy.base;
+        assert_eq!(answered(&set, 0, back), Recovery { failures: 0, readmitted: true });
+        assert_eq!(answered(&set, 0, back), Recovery { failures: 0, readmitted: false });
     }
 
     proptest! {

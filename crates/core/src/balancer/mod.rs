@@ -252,8 +252,11 @@ impl Balancer {
             BalancePolicy::Random => {}
         }
         // Whoever comes back from an ejection begins like a new endpoint.
-        for (index, _) in self.set.endpoints.iter().enumerate().filter(|(_, e)| e.health.is_ejected(now)) {
-            self.latencies.forget(index);
+        for (index, endpoint) in self.set.endpoints.iter().enumerate() {
+            if endpoint.health.is_ejected(now) {
+                self.latencies.forget(index);
+                endpoint.stats.cell(self.worker).set_latency_ewma_ns(0);
+            }
         }
         self.built_from = Some(version);
     }

@@ -6,6 +6,7 @@
 )]
 
 mod ejection;
+mod invariants;
 mod latency;
 mod levelness;
 mod resort;

@@ -106,6 +106,25 @@ fn an_ejection_survives_a_new_set_and_ends_in_time() {
 }
 
 #[test]
+fn what_was_known_of_an_endpoints_latency_is_forgotten_with_its_ejection() {
+    let mut simulation = of(BalancePolicy::PeakEwma, &[Ready, Ready]);
+    let (first, second, now) = (id(&simulation, 1), id(&simulation, 2), simulation.now);
+    for endpoint in [first, second] {
+        simulation.balancers[0].report(now, endpoint, Report::Answered(Duration::from_millis(1)));
+    }
+    simulation.balancers[0].report(now, first, Report::Failed);
+    simulation.balancers[0].report(now, first, Report::Answered(Duration::from_millis(1)));
+    let picks =
+        |simulation: &mut Simulation| (0..200).filter(|_| pick(simulation, &[]).unwrap().0 == 1).count();
+    assert!(picks(&mut simulation) < 20, "it failed now and then");
+    fail_out(&mut simulation, 1);
+    assert_eq!(picks(&mut simulation), 0);
+    assert_eq!(simulation.set.endpoints[0].stats.latency_ewma_ns(), 0);
+    simulation.now = simulation.now + Duration::from_secs(1);
+    assert!((90..=110).contains(&picks(&mut simulation)));
+}
+
+#[test]
 fn a_policy_that_changes_holds_from_the_next_pick_on() {
     let mut simulation = of(BalancePolicy::Random, &[Ready, Ready, Ready]);
     let balance = Balance { policy: BalancePolicy::RoundRobin, ..Balance::default() };
