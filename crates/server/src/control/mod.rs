@@ -1,5 +1,6 @@
 //! The control side.
 
+pub mod admin;
 pub mod discovery;
 pub mod event;
 pub mod load_window;
