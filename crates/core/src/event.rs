@@ -1,4 +1,6 @@
-//! What happened, for the log and the event stream. Never one an exchange: sessions, upstreams, endpoints.
+//! What happened, for the log and the event stream: to sessions, upstreams and endpoints, never to a single exchange.
+//!
+//! Plain values. Made by the balancers and the engine, written out by the control side; nothing here decides anything.
 
 use crate::id::{EndpointId, ListenerId, ServiceId};
 use crate::reason::{CloseReason, EjectReason};
@@ -34,38 +36,84 @@ pub struct ConnectionFigures {
 #[derive(Clone, Debug)]
 pub enum EventKind {
     /// A client's connection was accepted and spoke its protocol.
-    SessionStarted { listener: ListenerId, peer: SocketAddr, session: u64 },
+    SessionStarted {
+        /// Where it was accepted.
+        listener: ListenerId,
+        /// The client.
+        peer: SocketAddr,
+        /// Its number within the process.
+        session: u64,
+    },
     /// A client's connection goes on (the record of the log's interval).
-    SessionGoesOn { listener: ListenerId, peer: SocketAddr, session: u64, figures: ConnectionFigures },
+    SessionGoesOn {
+        /// Where it was accepted.
+        listener: ListenerId,
+        /// The client.
+        peer: SocketAddr,
+        /// Its number within the process.
+        session: u64,
+        /// So far.
+        figures: ConnectionFigures,
+    },
     /// A client's connection ended.
     SessionEnded {
+        /// Where it was accepted.
         listener: ListenerId,
+        /// The client.
         peer: SocketAddr,
+        /// Its number within the process.
         session: u64,
+        /// Why it ended.
         reason: CloseReason,
         /// The parser's word for what was wrong, where the protocol was broken.
         detail: Option<&'static str>,
+        /// In all.
         figures: ConnectionFigures,
     },
     /// A connection to an endpoint stands.
-    UpstreamOpened { service: ServiceId, endpoint: EndpointId, address: SocketAddr },
+    UpstreamOpened {
+        /// Whose endpoint it is.
+        service: ServiceId,
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Where it listens.
+        address: SocketAddr,
+    },
     /// A connection to an endpoint ended or never stood.
     UpstreamClosed {
+        /// Whose endpoint it is.
         service: ServiceId,
+        /// The endpoint.
         endpoint: EndpointId,
+        /// Where it listens.
         address: SocketAddr,
+        /// Why it ended.
         reason: CloseReason,
+        /// The parser's word for what was wrong, where the protocol was broken.
         detail: Option<&'static str>,
+        /// In all.
         figures: ConnectionFigures,
     },
     /// An endpoint left the picks because it fails.
     Ejected {
+        /// Whose endpoint it is.
         service: ServiceId,
+        /// The endpoint.
         endpoint: EndpointId,
+        /// Where it listens.
         address: SocketAddr,
+        /// Why it left.
         reason: EjectReason,
+        /// For how long.
         duration: Duration,
     },
-    /// An ejected endpoint answered well again.
-    Readmitted { service: ServiceId, endpoint: EndpointId, address: SocketAddr },
+    /// An ejected endpoint answered well again: its next ejection is the first of a row.
+    Readmitted {
+        /// Whose endpoint it is.
+        service: ServiceId,
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Where it listens.
+        address: SocketAddr,
+    },
 }

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock, draws entropy or logs: time and seeds are arguments, decisions are values.
 
 pub mod balancer;
+mod ejection;
 pub mod endpoint;
 pub mod event;
 pub mod health;
@@ -10,6 +11,7 @@ pub mod id;
 pub mod policy;
 pub mod reason;
 pub mod route;
+pub mod skew;
 pub mod snapshot;
 pub mod stats;
 pub mod time;

@@ -7,10 +7,10 @@ use std::time::Duration;
 /// How an endpoint is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BalancePolicy {
-    /// Two random candidates compared by (outstanding + 1) × peak-EWMA latency ÷ weight (Finagle's Peak EWMA).
+    /// Two candidates drawn by weight, compared by (outstanding ÷ weight + 1) × peak-EWMA latency (after Finagle).
     #[default]
     PeakEwma,
-    /// Two random candidates compared by outstanding exchanges ÷ weight (Mitzenmacher, power of two choices).
+    /// Two candidates drawn by weight, compared by outstanding ÷ weight (Mitzenmacher, power of two choices).
     LeastRequest,
     /// In turn, by weight.
     RoundRobin,

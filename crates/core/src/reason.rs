@@ -1,4 +1,7 @@
 //! Every "why", as closed enums: at once the log field, the metric label, the admin column and the input of the doctor.
+//!
+//! Codes are stable names; explanations are for people and may be worded anew. Nothing here decides: the other modules
+//! and the engine name their reasons with these.
 
 /// Makes an enum of reasons with its code (snake_case, stable) and its explanation.
 macro_rules! reasons {
@@ -138,5 +141,28 @@ reasons! {
         BufferedBytes = "buffered_bytes", "bytes that a worker may hold for slow receivers";
         InternedBytes = "interned_bytes", "bytes of header fields that a worker's tables may own";
         Exchanges = "exchanges", "exchanges open at once on a worker";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn codes_are_unique_snake_case_and_numbered_in_order() {
+        macro_rules! check {
+            ($($name:ident),*) => {$(
+                let codes: HashSet<&str> = $name::ALL.iter().map(|r| r.code()).collect();
+                assert_eq!(codes.len(), $name::ALL.len(), stringify!($name));
+                for (number, reason) in $name::ALL.iter().enumerate() {
+                    assert_eq!(*reason as usize, number);
+                    assert!(reason.code().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
+                    assert!(!reason.why().is_empty() && !reason.why().ends_with('.'));
+                    assert_eq!(reason.to_string(), reason.code());
+                }
+            )*};
+        }
+        check!(PickReason, NoPickReason, EjectReason, ExchangeOutcome, CloseReason, Limit);
     }
 }

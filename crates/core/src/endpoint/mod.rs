@@ -1,6 +1,13 @@
 //! Endpoints and the sets that discovery publishes.
+//!
+//! A set is an immutable snapshot; [`EndpointSetWriter`] makes each from the one before it, so that identity, counts
+//! and health outlive it. Nothing here knows where endpoints come from or how one is chosen.
 
-use crate::health::EndpointHealth;
+mod writer;
+
+pub use writer::{EndpointIds, EndpointSetWriter};
+
+use crate::health::{EjectionLedger, EndpointHealth};
 use crate::id::EndpointId;
 use crate::stats::EndpointStats;
 use crate::time::Moment;
@@ -16,6 +23,33 @@ pub enum EndpointState {
     Terminating,
     /// Takes no work at all.
     NotReady,
+}
+
+impl EndpointState {
+    /// Every state, the most serving first.
+    pub const ALL: &'static [Self] = &[Self::Ready, Self::Terminating, Self::NotReady];
+
+    /// The stable name: in endpoint files, the admin API and the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Terminating => "terminating",
+            Self::NotReady => "not_ready",
+        }
+    }
+
+    /// Whether an exchange may be sent to it at all.
+    #[must_use]
+    pub const fn is_serving(self) -> bool {
+        !matches!(self, Self::NotReady)
+    }
+}
+
+impl std::fmt::Display for EndpointState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// What discovery knows of an endpoint.
@@ -50,9 +84,10 @@ pub struct Endpoint {
     pub id: EndpointId,
     /// What discovery knows.
     pub spec: EndpointSpec,
-    /// When it became ready, for slow start.
+    /// When it last became ready, for slow start; while it is not ready, when it was last published as new or ready.
     pub ready_since: Moment,
-    /// Whether it was there when the service was first published: such endpoints do not start slowly.
+    /// Whether it was ready when the service was first published and has been since: such endpoints do not start
+    /// slowly.
     pub is_original: bool,
     /// Counts, shared by every set that holds this id.
     pub stats: Arc<EndpointStats>,
@@ -67,6 +102,8 @@ pub struct EndpointSet {
     pub version: u64,
     /// The endpoints.
     pub endpoints: Box<[Endpoint]>,
+    /// Where the workers write down ejections; shared by every set of the service.
+    pub ejections: Arc<EjectionLedger>,
 }
 
 /// What a new set changed against the last one.
@@ -76,6 +113,6 @@ pub struct EndpointChange {
     pub added: Vec<EndpointId>,
     /// Went.
     pub removed: Vec<EndpointId>,
-    /// Stayed, with another state, weight or zone.
+    /// Stayed, with another state, weight, zone, ordinal or pod.
     pub changed: Vec<EndpointId>,
 }

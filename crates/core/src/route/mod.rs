@@ -1,0 +1,166 @@
+//! Rules that map a request to a service. The first that matches wins.
+//!
+//! Owns the rules as values; how each part is compared is in `host` and `path`. Sees a request only through
+//! [`RequestView`], so it knows no header block. The engine asks it once an exchange; it does not allocate.
+
+mod host;
+mod path;
+
+use crate::id::ServiceId;
+
+/// What a rule may look at. The engine implements it over a decoded header block.
+pub trait RequestView {
+    /// `:method`.
+    fn method(&self) -> &[u8];
+    /// `:authority` (or `host`), with its port if it was sent.
+    fn authority(&self) -> &[u8];
+    /// `:path`, with its query.
+    fn path(&self) -> &[u8];
+    /// The first value of a header, by its lower-case name.
+    fn header(&self, name: &[u8]) -> Option<&[u8]>;
+}
+
+/// What a path must be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PathMatch {
+    /// Any.
+    #[default]
+    Any,
+    /// The whole path without its query.
+    Exact(Box<str>),
+    /// Whole segments at the start: `/a` matches `/a` and `/a/b`, not `/ab` (Gateway API's PathPrefix).
+    Prefix(Box<str>),
+    /// `/package.Service/Method`; no method is any method of the service.
+    Grpc {
+        /// Full name with its package.
+        service: Box<str>,
+        /// Method name.
+        method: Option<Box<str>>,
+    },
+}
+
+/// `match` of a route; every part that is there must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteMatch {
+    /// Host without port, compared without case; `*.example.com` matches one or more labels in front. An IPv6 literal
+    /// may stand with its brackets or without.
+    pub host: Option<Box<str>>,
+    /// Path.
+    pub path: PathMatch,
+    /// Method, compared with case.
+    pub method: Option<Box<str>>,
+    /// Headers (lower-case name, exact value).
+    pub headers: Vec<(Box<str>, Box<str>)>,
+}
+
+/// A rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// When it applies.
+    pub matches: RouteMatch,
+    /// Where it leads.
+    pub service: ServiceId,
+}
+
+/// The rules of one listener, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteTable {
+    /// In the order they are tried.
+    pub routes: Vec<Route>,
+}
+
+impl RouteTable {
+    /// The first route that matches the request.
+    pub fn find(&self, request: &impl RequestView) -> Option<&Route> {
+        self.routes.iter().find(|route| route.matches.is_match(request))
+    }
+}
+
+impl RouteMatch {
+    /// Whether every part that is there holds. Of a header that was sent more than once the first value counts.
+    pub fn is_match(&self, request: &impl RequestView) -> bool {
+        self.method.as_ref().is_none_or(|method| method.as_bytes() == request.method())
+            && self.host.as_ref().is_none_or(|host| host::is_match(host.as_bytes(), request.authority()))
+            && self.path.is_match(request.path())
+            && self.headers.iter().all(|(name, value)| {
+                request.header(name.as_bytes()).is_some_and(|sent| sent == value.as_bytes())
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sent {
+        authority: &'static str,
+        path: &'static str,
+        headers: &'static [(&'static str, &'static str)],
+    }
+
+    impl RequestView for Sent {
+        fn method(&self) -> &[u8] {
+            b"POST"
+        }
+        fn authority(&self) -> &[u8] {
+            self.authority.as_bytes()
+        }
+        fn path(&self) -> &[u8] {
+            self.path.as_bytes()
+        }
+        fn header(&self, name: &[u8]) -> Option<&[u8]> {
+            let found = self.headers.iter().find(|(n, _)| n.as_bytes() == name);
+            found.map(|(_, value)| value.as_bytes())
+        }
+    }
+
+    const CHAT: Sent = Sent {
+        authority: "Chat.Example.com:8080",
+        path: "/chat.v1.Chat/Say",
+        headers: &[("tenant", "blue"), ("tenant", "red")],
+    };
+
+    fn found(matches: Vec<RouteMatch>) -> Option<u32> {
+        let routes = (0..).zip(matches).map(|(n, matches)| Route { matches, service: ServiceId(n) });
+        RouteTable { routes: routes.collect() }.find(&CHAT).map(|route| route.service.0)
+    }
+
+    fn any() -> RouteMatch {
+        RouteMatch::default()
+    }
+
+    #[test]
+    fn no_rules_match_nothing_and_an_empty_rule_matches_everything() {
+        assert_eq!(found(vec![]), None);
+        assert_eq!(found(vec![any()]), Some(0));
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_wins() {
+        let chat = RouteMatch { host: Some("chat.example.com".into()), ..any() };
+        let other = RouteMatch { host: Some("other.example.com".into()), ..any() };
+        assert_eq!(found(vec![other.clone(), chat.clone(), any()]), Some(1));
+        assert_eq!(found(vec![any(), chat]), Some(0));
+        assert_eq!(found(vec![other]), None);
+    }
+
+    #[test]
+    fn every_part_of_a_rule_must_hold() {
+        let all = RouteMatch {
+            host: Some("*.example.com".into()),
+            path: PathMatch::Grpc { service: "chat.v1.Chat".into(), method: None },
+            method: Some("POST".into()),
+            headers: vec![("tenant".into(), "blue".into())],
+        };
+        assert_eq!(found(vec![all.clone()]), Some(0));
+        for wrong in [
+            RouteMatch { host: Some("example.com".into()), ..all.clone() },
+            RouteMatch { path: PathMatch::Exact("/".into()), ..all.clone() },
+            RouteMatch { method: Some("post".into()), ..all.clone() },
+            RouteMatch { headers: vec![("tenant".into(), "red".into())], ..all.clone() },
+            RouteMatch { headers: vec![("absent".into(), String::new().into())], ..all.clone() },
+        ] {
+            assert_eq!(found(vec![wrong.clone()]), None, "{wrong:?}");
+        }
+    }
+}
