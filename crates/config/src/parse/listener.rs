@@ -1,0 +1,92 @@
+//! `listeners[]` with their timeouts.
+
+use crate::mistake::{Place, Report};
+use crate::model::{Listener, Route};
+use crate::parse::route;
+use crate::parse::service::Names;
+use crate::section::{Section, mistake};
+use crate::settings::listener::LISTENER;
+use crate::value::{address, name};
+use evenkeel_core::policy::{ListenerPolicy, Timeouts};
+use evenkeel_core::route::RouteMatch;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The listeners that could be read; the lists beside are as long.
+pub(crate) struct Listeners {
+    pub(crate) list: Vec<Listener>,
+    /// Index in the text, and where `bind` stands.
+    pub(crate) places: Vec<(usize, Option<Place>)>,
+    /// Whether `timeouts.connect` is written.
+    pub(crate) connect: Vec<bool>,
+}
+
+pub(crate) fn read_all(root: &Section<'_>, services: &Names, report: &mut Report) -> Listeners {
+    let mut listeners = Listeners { list: Vec::new(), places: Vec::new(), connect: Vec::new() };
+    let mut names: HashMap<Arc<str>, Option<Place>> = HashMap::new();
+    for (index, (node, path)) in root.field("listeners").items(report).into_iter().enumerate() {
+        let Some(section) = Section::open(node, path, &LISTENER, report) else { continue };
+        let name_field = section.field("name");
+        let name: Option<Arc<str>> = name_field.text(report, |text| name::ours(text).map(Arc::from));
+        if let Some(name) = &name {
+            report_repeated(
+                names.insert(Arc::clone(name), name_field.place()),
+                &name_field.path,
+                name,
+                name_field.place(),
+                report,
+            );
+        }
+        let bind = section.field("bind").text(report, address::bind);
+        section.field("protocol").choice(report, |_| ());
+        let max_sessions = section.field("max_sessions").count(report);
+        let timeouts = section.field("timeouts");
+        let policy =
+            ListenerPolicy { max_sessions, timeouts: read_timeouts(&timeouts.section(report), report) };
+        let routes = routes(&section, services, report);
+        if let (Some(name), Some(bind)) = (name, bind) {
+            listeners.list.push(Listener { name, bind, policy, routes });
+            listeners.places.push((index, section.field("bind").place()));
+            listeners.connect.push(timeouts.holds("connect"));
+        }
+    }
+    listeners
+}
+
+/// Reports a name that was there before.
+pub(crate) fn report_repeated(
+    earlier: Option<Option<Place>>,
+    path: &str,
+    name: &str,
+    place: Option<Place>,
+    report: &mut Report,
+) {
+    if let Some(first) = earlier {
+        let line = first.map_or(0, |place| place.line);
+        let what = format!("this name is given twice, first on line {line}");
+        report.add(mistake(place, path, what, Some(name.to_owned()), None));
+    }
+}
+
+fn routes(section: &Section<'_>, services: &Names, report: &mut Report) -> Vec<Route> {
+    let only = section.field("service");
+    if only.node.is_some() {
+        let service = route::service(&only, services, report);
+        return service
+            .map(|service| Route { matches: RouteMatch::default(), service })
+            .into_iter()
+            .collect();
+    }
+    route::read_all(&section.field("routes"), services, report)
+}
+
+/// A listener's timeouts, all with their defaults.
+pub(crate) fn read_timeouts(section: &Section<'_>, report: &mut Report) -> Timeouts {
+    Timeouts {
+        connect: section.field("connect").duration(report),
+        header: section.field("header").duration(report),
+        request: section.field("request").optional_duration(report),
+        idle: section.field("idle").duration(report),
+        send: section.field("send").duration(report),
+    }
+}

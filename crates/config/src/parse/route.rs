@@ -1,0 +1,105 @@
+//! `routes[]` of a listener and their `match`.
+
+use crate::document::Content;
+use crate::mistake::{Complaint, Report, listed, nearest};
+use crate::model::Route;
+use crate::parse::service::Names;
+use crate::section::{Field, Section, mistake, scalar};
+use crate::settings::Shape;
+use crate::settings::listener::ROUTE;
+use crate::value::{http, name};
+use evenkeel_core::route::{PathMatch, RouteMatch};
+use std::sync::Arc;
+
+pub(crate) fn read_all(field: &Field<'_>, services: &Names, report: &mut Report) -> Vec<Route> {
+    let mut routes = Vec::new();
+    for (node, path) in field.items(report) {
+        let Some(section) = Section::open(node, path, &ROUTE, report) else { continue };
+        let matches = read_match(&section.field("match").section(report), report);
+        if let Some(service) = service(&section.field("service"), services, report) {
+            routes.push(Route { matches, service });
+        }
+    }
+    routes
+}
+
+/// The name of a service that exists.
+pub(crate) fn service(field: &Field<'_>, services: &Names, report: &mut Report) -> Option<Arc<str>> {
+    let given: Arc<str> = field.text(report, |text| Ok(Arc::from(text)))?;
+    if services.contains_key(&given) {
+        return Some(given);
+    }
+    let mut mistake = mistake(
+        field.place(),
+        &field.path,
+        "unknown service",
+        field.node.map(crate::document::Node::described),
+        Some(if services.is_empty() {
+            field.key.shape.allowed()
+        } else {
+            listed(services.keys().map(|name| &**name))
+        }),
+    );
+    mistake.nearest = nearest(&given, services.keys().map(|name| &**name));
+    report.add(mistake);
+    None
+}
+
+fn read_match(section: &Section<'_>, report: &mut Report) -> RouteMatch {
+    RouteMatch {
+        host: section.field("host").text(report, |text| http::host(text).map(Box::from)),
+        path: read_path(section, report),
+        method: section.field("method").text(report, |text| http::method(text).map(Box::from)),
+        headers: read_headers(&section.field("headers"), report),
+    }
+}
+
+fn read_path(section: &Section<'_>, report: &mut Report) -> PathMatch {
+    let exact = section.field("path").text(report, |text| http::path(text).map(Box::from));
+    let prefix = section.field("path_prefix").text(report, |text| http::path_prefix(text).map(Box::from));
+    let grpc = section.field("grpc").optional_section(report).and_then(|grpc| {
+        let service = grpc.field("service").text(report, |text| name::grpc_service(text).map(Box::from));
+        let method = grpc.field("method").text(report, |text| name::grpc_method(text).map(Box::from));
+        Some(PathMatch::Grpc { service: service?, method })
+    });
+    exact.map(PathMatch::Exact).or(prefix.map(PathMatch::Prefix)).or(grpc).unwrap_or_default()
+}
+
+/// By name, so that their order in the text means nothing.
+fn read_headers(field: &Field<'_>, report: &mut Report) -> Vec<(Box<str>, Box<str>)> {
+    let Shape::Headers { max } = field.key.shape else { return Vec::new() };
+    let Some(node) = field.node else { return Vec::new() };
+    let Content::Map(entries) = &node.content else {
+        field.complain(Complaint::new("wrong type"), report);
+        return Vec::new();
+    };
+    if entries.len() > max {
+        field.complain(Complaint::new(format!("too many headers: {}", entries.len())), report);
+    }
+    let mut headers: Vec<(Box<str>, Box<str>)> = Vec::new();
+    for entry in entries.iter().take(max) {
+        let path = format!("{}.{}", field.path, crate::mistake::shown(&entry.key));
+        let name = http::header_name(&entry.key);
+        let value = scalar(&entry.value, "text").and_then(http::header_value);
+        match (name, value) {
+            (Ok(name), _) if headers.iter().any(|(earlier, _)| **earlier == *name) => {
+                report.add(mistake(Some(entry.place), &path, "this header is given twice", None, None));
+            }
+            (Ok(name), Ok(value)) => headers.push((name.into(), value.into())),
+            (name, value) => {
+                if let Err(complaint) = name {
+                    let allowed =
+                        Some("a header name of 1 to 64 letters, digits and -_.!#$%&'*+^`|~".to_owned());
+                    report.add(mistake(Some(entry.place), &path, complaint.what, None, allowed));
+                }
+                if let Err(complaint) = value {
+                    let given = Some(entry.value.described());
+                    let allowed = Some("text of at most 1024 visible ASCII characters, in quotes if it looks like something else".to_owned());
+                    report.add(mistake(Some(entry.value.place), &path, complaint.what, given, allowed));
+                }
+            }
+        }
+    }
+    headers.sort();
+    headers
+}

@@ -1,0 +1,182 @@
+//! Settings of `listeners[]`, their `routes[]` and `timeouts`.
+
+use super::text::{BIND, GRPC_METHOD, GRPC_SERVICE, HOST, METHOD, NAME, PATH, SERVICE};
+use super::{
+    Choose, DAY, EACH_DEFAULT, HOUR, Key, MILLISECOND, Presence, Shape, Table, count, key, key_like, seconds,
+    word,
+};
+use std::time::Duration;
+
+/// Most routes of a listener.
+pub(crate) const MAX_ROUTES: usize = 1024;
+/// Most headers of a route's match.
+pub(crate) const MAX_HEADERS: usize = 16;
+
+pub(crate) static LISTENER: Table = Table {
+    keys: LISTENER_KEYS,
+    later: &["tls", "proxy_protocol"],
+    choose: Some(Choose { keys: &["service", "routes"], is_needed: true }),
+};
+
+const LISTENER_KEYS: &[Key] = &[
+    key_like(
+        "name",
+        Shape::Text(&NAME),
+        Presence::Required,
+        "web",
+        "Its name in logs and metrics; no other listener has it.",
+    ),
+    key_like(
+        "bind",
+        Shape::Text(&BIND),
+        Presence::Required,
+        "0.0.0.0:8080",
+        "The address that it accepts on; no other listener has it.",
+    ),
+    key(
+        "protocol",
+        Shape::Choice {
+            words: &[word("http", "HTTP/2 by prior knowledge, which gRPC without TLS speaks")],
+            later: &["tcp", "auto", "postgres", "mysql", "redis", "amqp"],
+        },
+        Presence::Default("http"),
+        "What clients speak.",
+    ),
+    key_like(
+        "service",
+        Shape::Text(&SERVICE),
+        Presence::Absent("`routes` decide"),
+        "backend",
+        "The service that gets everything.",
+    ),
+    key(
+        "routes",
+        Shape::Sections { table: &ROUTE, min: 1, max: MAX_ROUTES },
+        Presence::Absent("`service` gets everything"),
+        "Rules, tried in this order: the first that matches decides. A request that none matches is refused.",
+    ),
+    key(
+        "max_sessions",
+        count(1, 1_000_000),
+        Presence::Default("100000"),
+        "Most client connections at once; one more is closed at once with its reason, so that those before it keep their memory.",
+    ),
+    key("timeouts", Shape::Section(&LISTENER_TIMEOUTS), EACH_DEFAULT, "How long clients may take."),
+];
+
+pub(crate) static LISTENER_TIMEOUTS: Table = Table {
+    keys: &[
+        key(
+            "connect",
+            seconds(MILLISECOND, HOUR),
+            Presence::Default("5s"),
+            "To open a connection to an endpoint of a service that has no `connect` of its own; where listeners of \
+             one service differ, the shortest holds.",
+        ),
+        key(
+            "header",
+            seconds(MILLISECOND, HOUR),
+            Presence::Default("10s"),
+            "For the preface and for a whole header block to arrive once it began; a slow client holds memory meanwhile.",
+        ),
+        key(
+            "request",
+            Shape::Duration { min: MILLISECOND, max: Duration::from_secs(30 * DAY), or_none: true },
+            Presence::Default("none"),
+            "For a whole exchange of a service that has no `request` of its own; streams that should live on want none.",
+        ),
+        key(
+            "idle",
+            seconds(MILLISECOND, 30 * DAY),
+            Presence::Default("1h"),
+            "For a session without an exchange; then it is asked to end.",
+        ),
+        key(
+            "send",
+            seconds(MILLISECOND, DAY),
+            Presence::Default("1m"),
+            "For a client that does not take what waits for it; then its session ends and gives its buffers back.",
+        ),
+    ],
+    later: &["upgraded_idle"],
+    choose: None,
+};
+
+pub(crate) static ROUTE: Table = Table {
+    keys: &[
+        key(
+            "match",
+            Shape::Section(&MATCH),
+            Presence::Absent("every request"),
+            "When the route applies: every part that is there must hold.",
+        ),
+        key_like(
+            "service",
+            Shape::Text(&SERVICE),
+            Presence::Required,
+            "backend",
+            "The service that gets the request.",
+        ),
+    ],
+    later: &["timeouts", "retry", "headers"],
+    choose: None,
+};
+
+pub(crate) static MATCH: Table = Table {
+    keys: &[
+        key_like(
+            "host",
+            Shape::Text(&HOST),
+            Presence::Absent("any host"),
+            "\"*.example.com\"",
+            "The request's host, compared without case and without port.",
+        ),
+        key_like(
+            "path",
+            Shape::Text(&PATH),
+            Presence::Absent("any path"),
+            "/healthz",
+            "The whole path without its query.",
+        ),
+        key_like(
+            "path_prefix",
+            Shape::Text(&PATH),
+            Presence::Absent("any path"),
+            "/api",
+            "Whole segments at the path's start: `/api` matches `/api` and `/api/v1`, not `/apis`. A slash at its end changes nothing.",
+        ),
+        key_like("method", Shape::Text(&METHOD), Presence::Absent("any method"), "POST", "The method."),
+        key_like(
+            "headers",
+            Shape::Headers { max: MAX_HEADERS },
+            Presence::Absent("any headers"),
+            "{ x-tenant: \"blue\" }",
+            "Headers and the exact first value that each must have; names are compared without case.",
+        ),
+        key(
+            "grpc",
+            Shape::Section(&GRPC),
+            Presence::Absent("any path"),
+            "A gRPC service, or one method of it.",
+        ),
+    ],
+    later: &[],
+    choose: Some(Choose { keys: &["path", "path_prefix", "grpc"], is_needed: false }),
+};
+
+pub(crate) static GRPC: Table = super::table(&[
+    key_like(
+        "service",
+        Shape::Text(&GRPC_SERVICE),
+        Presence::Required,
+        "helloworld.Greeter",
+        "Full name with its package.",
+    ),
+    key_like(
+        "method",
+        Shape::Text(&GRPC_METHOD),
+        Presence::Absent("every method"),
+        "SayHello",
+        "The method's name.",
+    ),
+]);

@@ -1,0 +1,112 @@
+//! What `evenkeel run --listen ADDRESS --to TARGET` means. Called by the command line; knows no flags but the target's text.
+
+use crate::mistake::{Complaint, Mistakes, Report, nearest};
+use crate::model::{Config, EndpointSource, Listener, Route, Service};
+use crate::parse::{process, service};
+use crate::section::{Section, mistake};
+use crate::settings::endpoint::MAX_ENDPOINTS;
+use crate::settings::process::ROOT;
+use crate::settings::service::SERVICE;
+use crate::value::{address, name};
+use evenkeel_core::endpoint::EndpointSpec;
+use evenkeel_core::policy::ListenerPolicy;
+use evenkeel_core::route::RouteMatch;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// How a target is written.
+const ALLOWED: &str = "address:port,address:port, dns://name:port, srv://name or file://path";
+const SCHEMES: [&str; 3] = ["dns", "srv", "file"];
+
+/// Where requests go, on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Where the endpoints come from.
+    pub endpoints: EndpointSource,
+}
+
+impl Target {
+    /// `10.0.0.1:80,10.0.0.2:80`, `dns://name:port`, `srv://name`, `file://path`.
+    ///
+    /// # Errors
+    /// Every mistake, with `--to` as its origin; `k8s://` is not supported by this version.
+    pub fn parse(text: &str) -> Result<Self, Mistakes> {
+        let mut report = Report::new("--to");
+        let endpoints = match text.split_once("://") {
+            Some((scheme, rest)) => with_scheme(scheme, rest).map_err(|complaint| (text, complaint)),
+            None => list(text),
+        };
+        let target = match endpoints {
+            Ok(endpoints) => Some(Self { endpoints }),
+            Err((given, complaint)) => {
+                let given = Some(crate::mistake::shown(given));
+                let mut mistake = mistake(None, "", complaint.what, given, Some(ALLOWED.to_owned()));
+                mistake.nearest = complaint.nearest;
+                report.add(mistake);
+                None
+            }
+        };
+        report.finish(target)
+    }
+}
+
+impl FromStr for Target {
+    type Err = Mistakes;
+
+    fn from_str(text: &str) -> Result<Self, Mistakes> {
+        Self::parse(text)
+    }
+}
+
+fn with_scheme(scheme: &str, rest: &str) -> Result<EndpointSource, Complaint> {
+    match scheme {
+        "dns" => address::dns(rest).map(|(name, port)| EndpointSource::Dns { name: Arc::from(name), port }),
+        "srv" => name::dns(rest).map(|name| EndpointSource::Srv { name: Arc::from(name) }),
+        "file" => service::file(rest),
+        "k8s" => Err(Complaint::new(
+            "not supported by this version; a headless Service's endpoints come by dns://name.namespace.svc.cluster.local:port",
+        )),
+        other => Err(Complaint::new("unknown scheme")
+            .with_nearest(nearest(other, SCHEMES).map(|scheme| format!("{scheme}://{rest}")))),
+    }
+}
+
+/// The first wrong part is the mistake: what follows it may be cut wrongly too.
+fn list(text: &str) -> Result<EndpointSource, (&str, Complaint)> {
+    let mut endpoints = BTreeMap::new();
+    for part in text.split(',').map(str::trim) {
+        let address = address::endpoint(part).map_err(|complaint| {
+            let is_name = address::dns(part).is_ok();
+            (part, complaint.with_nearest(is_name.then(|| format!("dns://{part}"))))
+        })?;
+        if endpoints.insert(address, EndpointSpec::at(address)).is_some() {
+            return Err((part, Complaint::new("this address is in the list twice")));
+        }
+        if endpoints.len() > MAX_ENDPOINTS {
+            return Err((part, Complaint::new(format!("more than {MAX_ENDPOINTS} endpoints"))));
+        }
+    }
+    Ok(EndpointSource::Static(endpoints.into_values().collect()))
+}
+
+impl Config {
+    /// One listener and one service, both named `main`, and every default.
+    #[must_use]
+    pub fn from_target(listen: SocketAddr, target: Target) -> Self {
+        let name: Arc<str> = Arc::from("main");
+        // Nothing is written, so nothing can be wrong: the report stays empty.
+        let mut unused = Report::new("");
+        let mut config = process::read(&Section::absent(&ROOT, String::new()), &mut unused);
+        let policy = service::read_policy(&Section::absent(&SERVICE, String::new()), &mut unused);
+        config.services = vec![Service { name: Arc::clone(&name), endpoints: target.endpoints, policy }];
+        config.listeners = vec![Listener {
+            name: Arc::clone(&name),
+            bind: listen,
+            policy: ListenerPolicy::default(),
+            routes: vec![Route { matches: RouteMatch::default(), service: name }],
+        }];
+        config
+    }
+}
