@@ -125,6 +125,8 @@ pub enum What {
         /// What was cut.
         report: DrainReport,
     },
+    /// The data plane did not end in time; what is left is cut with the process.
+    DrainGivenUp,
     /// Records were left out because there were too many.
     RecordsLeftOut {
         /// How many in the last second that had any.

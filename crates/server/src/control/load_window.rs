@@ -74,9 +74,10 @@ impl LoadWindow {
 fn skew(loads: &[(u64, u32)]) -> f64 {
     let total: u64 = loads.iter().map(|&(load, _)| load).sum();
     let weights: u64 = loads.iter().map(|&(_, weight)| u64::from(weight)).sum();
-    let is_level = loads.iter().filter(|&&(_, weight)| weight > 0).all(|&(load, weight)| {
-        load as f64 <= (total as f64 * f64::from(weight) / weights as f64).ceil()
-    });
+    let is_level = loads
+        .iter()
+        .filter(|&&(_, weight)| weight > 0)
+        .all(|&(load, weight)| load as f64 <= (total as f64 * f64::from(weight) / weights as f64).ceil());
     if is_level {
         return 1.0;
     }

@@ -201,7 +201,9 @@ impl Publisher {
 
     fn unless_same_service(&self, new: Service) -> Arc<Service> {
         match self.current.service(new.id) {
-            Some(old) if old.policy == new.policy && Arc::ptr_eq(&old.endpoints, &new.endpoints) => old.clone(),
+            Some(old) if old.policy == new.policy && Arc::ptr_eq(&old.endpoints, &new.endpoints) => {
+                old.clone()
+            }
             _ => Arc::new(new),
         }
     }
@@ -216,7 +218,8 @@ impl Publisher {
     fn publish(&mut self, mut next: Snapshot, happenings: Vec<What>) -> Option<Publication> {
         next.services.sort_by_key(|s| s.id);
         next.listeners.sort_by_key(|l| l.id);
-        if all_same(&next.services, &self.current.services) && all_same(&next.listeners, &self.current.listeners)
+        if all_same(&next.services, &self.current.services)
+            && all_same(&next.listeners, &self.current.listeners)
         {
             return None;
         }
@@ -230,12 +233,12 @@ fn all_same<T>(a: &[Arc<T>], b: &[Arc<T>]) -> bool {
 }
 
 fn told(service: &Arc<str>, before: &EndpointSet, after: &EndpointSet, change: &EndpointChange) -> Vec<What> {
-    let spec = |set: &EndpointSet, id: EndpointId| {
-        set.endpoints.iter().find(|e| e.id == id).map(|e| e.spec.clone())
-    };
-    let added = change.added.iter().filter_map(|&id| {
-        Some(What::EndpointAdded { service: service.clone(), endpoint: spec(after, id)? })
-    });
+    let spec =
+        |set: &EndpointSet, id: EndpointId| set.endpoints.iter().find(|e| e.id == id).map(|e| e.spec.clone());
+    let added = change
+        .added
+        .iter()
+        .filter_map(|&id| Some(What::EndpointAdded { service: service.clone(), endpoint: spec(after, id)? }));
     let removed = change.removed.iter().filter_map(|&id| {
         Some(What::EndpointRemoved { service: service.clone(), endpoint: spec(before, id)? })
     });

@@ -11,6 +11,7 @@ use evenkeel_core::reason::EjectReason;
 use evenkeel_core::snapshot::Snapshot;
 use evenkeel_core::time::Moment;
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
@@ -90,6 +91,7 @@ pub struct State {
     pub reloads: ReloadCounts,
     /// The event stream.
     pub events: broadcast::Sender<StreamEvent>,
+    addresses: Mutex<Vec<(Arc<str>, SocketAddr)>>,
     discovery: Mutex<HashMap<Arc<str>, DiscoveryStatus>>,
     ejections: Mutex<BTreeMap<(Arc<str>, &'static str), u64>>,
     windows: Mutex<LoadWindows>,
@@ -107,20 +109,24 @@ impl State {
             is_draining: AtomicBool::new(false),
             reloads: ReloadCounts::default(),
             events: broadcast::Sender::new(EVENTS_QUEUED),
+            addresses: Mutex::default(),
             discovery: Mutex::default(),
             ejections: Mutex::default(),
             windows: Mutex::default(),
         }
     }
 
+    /// Each listener's name and the real address on which it accepts.
+    pub fn addresses(&self) -> MutexGuard<'_, Vec<(Arc<str>, SocketAddr)>> {
+        locked(&self.addresses)
+    }
+
     /// What is known of each service's source.
-    #[must_use]
     pub fn discovery(&self) -> MutexGuard<'_, HashMap<Arc<str>, DiscoveryStatus>> {
         locked(&self.discovery)
     }
 
     /// The recent load of each service.
-    #[must_use]
     pub fn windows(&self) -> MutexGuard<'_, LoadWindows> {
         locked(&self.windows)
     }

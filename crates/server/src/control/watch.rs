@@ -15,8 +15,8 @@ pub const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// How long a file must look the same before it is read, so that one that is being written is not read half.
 pub const SETTLE: Duration = Duration::from_millis(50);
 
-/// Largest file that is read; a larger one is refused with an error.
-pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// Largest file that is read, which is the largest that is parsed; a larger one is refused with an error.
+pub const MAX_FILE_BYTES: u64 = evenkeel_config::MAX_DOCUMENT_BYTES as u64;
 
 /// What tells one state of a file from another without reading it; symlinks are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

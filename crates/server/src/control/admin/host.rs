@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn loopback_names_and_addresses_are_allowed_with_and_without_port() {
-        for host in ["localhost", "LocalHost:9901", "127.0.0.1", "127.0.0.1:9901", "127.9.9.9:1", "[::1]", "[::1]:80"]
+        for host in
+            ["localhost", "LocalHost:9901", "127.0.0.1", "127.0.0.1:9901", "127.9.9.9:1", "[::1]", "[::1]:80"]
         {
             assert!(is_loopback(host), "{host}");
         }

@@ -10,6 +10,7 @@ mod serve;
 mod services;
 
 pub use events::MAX_SUBSCRIBERS;
+pub(super) use health::STALL_LIMIT;
 pub use serve::{AdminBindError, AdminListener, Scope};
 
 use super::state::State;

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 /// Most connections that are served at once; more wait in the listen queue.
-pub const MAX_CONNECTIONS: usize = 128;
+const MAX_CONNECTIONS: usize = 128;
 
 /// Longest time for a whole request head to arrive, and for a kept-open connection to send its next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

@@ -74,9 +74,7 @@ pub(super) async fn services(Extract(admin): Extract<Admin>) -> Json<ServicesPag
             discovery: DiscoveryView {
                 source: status.source,
                 age_seconds: status.last_good.map(|at| now.since(at).as_secs_f64()),
-                failure: status
-                    .failure
-                    .map(|f| FailureView { reason: f.reason.code(), detail: f.detail }),
+                failure: status.failure.map(|f| FailureView { reason: f.reason.code(), detail: f.detail }),
             },
             endpoints: service.endpoints.endpoints.iter().map(|e| endpoint(e, now)).collect(),
         }

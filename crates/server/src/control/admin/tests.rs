@@ -71,7 +71,8 @@ fn readiness_tells_every_reason_against_it_until_there_is_none() {
     on_runtime(async {
         let api = Api::start(Scope::Full).await;
         let (status, body) = api.get_json("/readyz").await;
-        let expected = json!([{ "reason": "not_listening" }, { "reason": "not_discovered", "service": "shop" }]);
+        let expected =
+            json!([{ "reason": "not_listening" }, { "reason": "not_discovered", "service": "shop" }]);
         assert_eq!((status, &body["ready"], &body["reasons"]), (503, &json!(false), &expected));
 
         api.state.is_listening.store(true, Relaxed);
@@ -156,7 +157,8 @@ fn a_request_for_a_name_that_is_not_loopback_is_refused() {
             let request = format!("GET /api/v1/services HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
             assert_eq!(api.exchange(&request).await.0, 403, "{hosts:?}");
         }
-        let request = "GET http://evil.example/livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let request =
+            "GET http://evil.example/livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         assert_eq!(api.exchange(request).await.0, 403);
     });
 }

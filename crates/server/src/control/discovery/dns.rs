@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest time that one look-up may take, every retry and every SRV target included.
-pub const LOOKUP_DEADLINE: Duration = Duration::from_secs(10);
+const LOOKUP_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Longest time that one query waits for one name server.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);

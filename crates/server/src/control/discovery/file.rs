@@ -31,7 +31,8 @@ pub(super) async fn follow(path: PathBuf, reporter: Reporter) {
 }
 
 fn read(origin: &str, content: &[u8]) -> Outcome {
-    let mistake = |detail: String| Outcome::Failed(DiscoveryFailure::new(FailureReason::FileMistakes, detail));
+    let mistake =
+        |detail: String| Outcome::Failed(DiscoveryFailure::new(FailureReason::FileMistakes, detail));
     let Ok(text) = str::from_utf8(content) else { return mistake(format!("{origin}: not UTF-8")) };
     match evenkeel_config::parse_endpoints(text, origin) {
         Ok(endpoints) => Outcome::Endpoints(endpoints),

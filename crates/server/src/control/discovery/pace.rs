@@ -53,7 +53,7 @@ impl Default for Pace {
 
 /// A random number for [`Pace::after_failure`].
 #[must_use]
-pub fn jitter() -> u64 {
+pub(super) fn jitter() -> u64 {
     // The standard library seeds each hasher state from the system's entropy; spreading retries needs no more.
     RandomState::new().hash_one(0_u8)
 }

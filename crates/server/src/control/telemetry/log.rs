@@ -84,7 +84,10 @@ impl Log {
 
 impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Log").field("format", &self.format).field("level", &self.level).finish_non_exhaustive()
+        f.debug_struct("Log")
+            .field("format", &self.format)
+            .field("level", &self.level)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,7 +129,8 @@ fn text_line(record: &Record, colours: Colours) -> String {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(s)
-            if !s.is_empty() && s.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"\"=\\".contains(c)) =>
+            if !s.is_empty()
+                && s.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"\"=\\".contains(c)) =>
         {
             s.clone()
         }
@@ -179,7 +183,8 @@ impl<S: Subscriber> Layer<S> for LibraryLog {
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let level = level_of(*event.metadata().level());
-        let record = Record::new(SystemTime::now(), level, "library").with("target", event.metadata().target());
+        let record =
+            Record::new(SystemTime::now(), level, "library").with("target", event.metadata().target());
         let mut fields = Fields(record);
         event.record(&mut fields);
         self.log.write(&fields.0);

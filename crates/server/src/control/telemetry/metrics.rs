@@ -116,9 +116,8 @@ impl Family<'_> {
         bounds_us: &[u64; 15],
         parts: impl Iterator<Item = &'h Histogram>,
     ) -> fmt::Result {
-        let mut buckets: [(f64, u64); 16] = std::array::from_fn(|i| {
-            (bounds_us.get(i).map_or(f64::INFINITY, |&bound| bound as f64 / 1e6), 0)
-        });
+        let mut buckets: [(f64, u64); 16] =
+            std::array::from_fn(|i| (bounds_us.get(i).map_or(f64::INFINITY, |&bound| bound as f64 / 1e6), 0));
         let mut sum_ns = 0.0;
         for part in parts {
             let (counts, sum) = part.read();
@@ -252,7 +251,8 @@ fn services(page: &mut Page<'_, '_>, state: &State, snapshot: &Snapshot) -> fmt:
 fn workers(page: &mut Page<'_, '_>, state: &State) -> fmt::Result {
     let workers = state.data_plane.worker_stats();
     let names: Vec<String> = (0..workers.len()).map(|i| i.to_string()).collect();
-    let mut turns = page.family("worker_turn_seconds", "How long workers' turns took", MetricType::Histogram)?;
+    let mut turns =
+        page.family("worker_turn_seconds", "How long workers' turns took", MetricType::Histogram)?;
     for (name, worker) in names.iter().zip(workers) {
         turns.histogram([("worker", name)], &TURN_BOUNDS_US, std::iter::once(worker.turn()))?;
     }
@@ -380,7 +380,7 @@ mod tests {
         listener.session_began();
         listener.session_ended(CloseReason::ClientClosed, Duration::from_millis(3));
         state.count_ejection("shop \"x\"", EjectReason::Relapse);
-        let series = parse(&Metrics::new(state.clone()).text());
+        let series = parse(&Metrics::new(state).text());
         let labels = r#"service="shop \"x\"",endpoint="127.0.0.1:7",pod="""#;
         let web = r#"listener="web",protocol="http2""#;
         for (key, value) in [
@@ -408,11 +408,14 @@ mod tests {
         cell.exchange_took(Duration::from_micros(400));
         cell.exchange_took(Duration::from_micros(900));
         cell.exchange_took(Duration::from_secs(7200));
-        let series = parse(&Metrics::new(state.clone()).text());
+        let series = parse(&Metrics::new(state).text());
         let bucket = |le: &str| {
             series[&format!(r#"evenkeel_exchange_duration_seconds_bucket{{le="{le}",service="shop \"x\""}}"#)]
         };
-        assert_eq!((bucket("0.0005"), bucket("0.001"), bucket("3600.0"), bucket("+Inf")), (1.0, 2.0, 2.0, 3.0));
+        assert_eq!(
+            (bucket("0.0005"), bucket("0.001"), bucket("3600.0"), bucket("+Inf")),
+            (1.0, 2.0, 2.0, 3.0)
+        );
         let sum = series[r#"evenkeel_exchange_duration_seconds_sum{service="shop \"x\""}"#];
         assert!((sum - 7200.0013).abs() < 1e-6);
     }

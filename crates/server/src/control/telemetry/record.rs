@@ -89,9 +89,9 @@ impl Record {
             What::Started { workers } => record(LogLevel::Info, "started")
                 .with("version", env!("CARGO_PKG_VERSION"))
                 .with("workers", *workers),
-            What::ListenerBound { listener, address } => {
-                record(LogLevel::Info, "listener_bound").with("listener", &**listener).with_address("address", *address)
-            }
+            What::ListenerBound { listener, address } => record(LogLevel::Info, "listener_bound")
+                .with("listener", &**listener)
+                .with_address("address", *address),
             What::AdminBound { scope, address } => {
                 record(LogLevel::Info, "admin_bound").with("scope", *scope).with_address("address", *address)
             }
@@ -127,12 +127,16 @@ impl Record {
             What::RestartNeeded { setting } => record(LogLevel::Warn, "restart_needed")
                 .with("setting", *setting)
                 .with("message", "this setting is applied at the next start only"),
-            What::WorkerStalled { worker } => record(LogLevel::Error, "worker_stalled").with("worker", *worker),
+            What::WorkerStalled { worker } => {
+                record(LogLevel::Error, "worker_stalled").with("worker", *worker)
+            }
             What::WorkerGoesOn { worker } => record(LogLevel::Info, "worker_goes_on").with("worker", *worker),
-            What::DrainBegan { trigger, propagation_delay, deadline } => record(LogLevel::Info, "drain_began")
-                .with("trigger", *trigger)
-                .with_duration("propagation_delay_ms", *propagation_delay)
-                .with_duration("deadline_ms", *deadline),
+            What::DrainBegan { trigger, propagation_delay, deadline } => {
+                record(LogLevel::Info, "drain_began")
+                    .with("trigger", *trigger)
+                    .with_duration("propagation_delay_ms", *propagation_delay)
+                    .with_duration("deadline_ms", *deadline)
+            }
             What::DrainEnded { report } => {
                 let reason = if report.cut_sessions == 0 && report.cut_exchanges == 0 {
                     "drain_finished"
@@ -145,6 +149,8 @@ impl Record {
                     .with("cut_sessions", report.cut_sessions)
                     .with("cut_exchanges", report.cut_exchanges)
             }
+            What::DrainGivenUp => record(LogLevel::Error, "drain_given_up")
+                .with("message", "the data plane did not end in time, what is left is cut"),
             What::RecordsLeftOut { count } => record(LogLevel::Warn, "records_left_out")
                 .with("count", *count)
                 .with("limit_per_second", super::rate_bound::MAX_CONNECTION_RECORDS_PER_SECOND),
@@ -165,13 +171,15 @@ fn of_data_plane(at: SystemTime, kind: &EventKind, names: &Names) -> Record {
             .with("session", *session)
             .with_address("peer", *peer)
             .with_figures(figures),
-        EventKind::SessionEnded { listener, peer, session, reason, detail, figures } => record("session_ended")
-            .with("listener", names.listener(*listener))
-            .with("session", *session)
-            .with_address("peer", *peer)
-            .with("reason", reason.code())
-            .with_detail(*detail)
-            .with_figures(figures),
+        EventKind::SessionEnded { listener, peer, session, reason, detail, figures } => {
+            record("session_ended")
+                .with("listener", names.listener(*listener))
+                .with("session", *session)
+                .with_address("peer", *peer)
+                .with("reason", reason.code())
+                .with_detail(*detail)
+                .with_figures(figures)
+        }
         EventKind::UpstreamOpened { service, endpoint: _, address } => record("upstream_opened")
             .with("service", names.service(*service))
             .with_address("endpoint", *address),

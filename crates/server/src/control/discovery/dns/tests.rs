@@ -81,7 +81,8 @@ async fn serve(socket: UdpSocket, zone: Zone) {
         let query = question.queries[0].clone();
         let key = (query.name().to_ascii(), query.query_type());
         let reply = zone.lock().unwrap().get(&key).cloned().unwrap_or(Reply::Code(ResponseCode::NXDomain));
-        let mut message = Message::new(question.metadata.id, MessageType::Response, question.metadata.op_code);
+        let mut message =
+            Message::new(question.metadata.id, MessageType::Response, question.metadata.op_code);
         message.metadata.authoritative = true;
         message.add_query(query.clone());
         match reply {
