@@ -11,7 +11,7 @@ use std::rc::Rc;
 /// Longest document, in bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 1 << 20;
 /// Most nodes (keys, values, lists, mappings) of a document, each alias counted with all it stands for.
-pub const MAX_DOCUMENT_NODES: usize = 100_000;
+pub const MAX_DOCUMENT_NODES: usize = 250_000;
 /// Deepest nesting.
 pub const MAX_DOCUMENT_DEPTH: usize = 32;
 
@@ -42,6 +42,14 @@ pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) place: Place,
     pub(crate) value: Rc<Node>,
+}
+
+impl Entry {
+    /// A key with a plain scalar that stands nowhere.
+    pub(crate) fn plain(key: &str, text: &str) -> Self {
+        let value = Node::plain(text);
+        Self { key: key.to_owned(), place: value.place, value: Rc::new(value) }
+    }
 }
 
 impl Node {
@@ -105,7 +113,11 @@ impl Fault {
     fn mistake(self, text: &str) -> Mistake {
         let (place, what, allowed) = match self {
             Self::Limit { at, what, allowed } => (place(at), what, Some(allowed)),
-            Self::Syntax(error) => match indenting_tab(text, error.marker().line()) {
+            // The parser looks ahead, so its own limit may be met before ours.
+            Self::Syntax(error) if error.info().contains("recursion limit") => {
+                (place(*error.marker()), TOO_DEEP.to_owned(), Some(depth_allowed()))
+            }
+            Self::Syntax(error) => match indenting_tab(text, &error) {
                 Some(tab) => (tab, "a tab indents this line".to_owned(), Some("spaces".to_owned())),
                 None => (place(*error.marker()), format!("not YAML: {}", error.info()), None),
             },
@@ -114,14 +126,22 @@ impl Fault {
     }
 }
 
-/// A tab before the first other character of the line, or of the line before it: the parser may only notice there.
-fn indenting_tab(text: &str, line: usize) -> Option<Place> {
-    [line, line.saturating_sub(1)].into_iter().filter(|line| *line > 0).find_map(|line| {
+/// A tab before the first other character of the error's line or a neighbour: the parser notices early or late.
+fn indenting_tab(text: &str, error: &ScanError) -> Option<Place> {
+    let line = error.marker().line();
+    let after = if error.info().contains("tab") { line + 1 } else { line };
+    [line, line.saturating_sub(1), after].into_iter().filter(|line| *line > 0).find_map(|line| {
         let content = text.lines().nth(line - 1)?;
         let indent = content.chars().take_while(|c| c.is_whitespace());
         let column = indent.enumerate().find(|(_, c)| *c == '\t')?.0 + 1;
         Some(Place { line, column })
     })
+}
+
+const TOO_DEEP: &str = "nested too deep";
+
+fn depth_allowed() -> String {
+    format!("at most {MAX_DOCUMENT_DEPTH} levels")
 }
 
 fn place(at: Marker) -> Place {
@@ -163,7 +183,7 @@ impl<'t> Builder<'t> {
 
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Rc<Node>, Fault> {
         if depth > MAX_DOCUMENT_DEPTH {
-            return Err(limit(span, "nested too deep", format!("at most {MAX_DOCUMENT_DEPTH} levels")));
+            return Err(limit(span, TOO_DEEP, depth_allowed()));
         }
         self.count(1, span)?;
         let (content, anchor, tag) = match event {
@@ -252,4 +272,62 @@ impl<'t> Builder<'t> {
 
 fn limit(span: Span, what: impl Into<String>, allowed: impl Into<String>) -> Fault {
     Fault::Limit { at: span.start, what: what.into(), allowed: allowed.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(text: &str) -> Option<String> {
+        let mut report = Report::new("f");
+        let root = read(text, &mut report);
+        report.finish(root).err().map(|mistakes| mistakes.list[0].what.clone())
+    }
+
+    #[test]
+    fn a_document_ends_at_one_mebibyte() {
+        let text = |bytes: usize| format!("a: {}", "x".repeat(bytes - 3));
+        assert_eq!(mistake(&text(MAX_DOCUMENT_BYTES)), None);
+        assert_eq!(
+            mistake(&text(MAX_DOCUMENT_BYTES + 1)).as_deref(),
+            Some("the document is too long: 1048577 bytes")
+        );
+    }
+
+    #[test]
+    fn nesting_ends_at_its_limit() {
+        let text = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(mistake(&text(MAX_DOCUMENT_DEPTH)), None);
+        assert_eq!(mistake(&text(MAX_DOCUMENT_DEPTH + 1)).as_deref(), Some("nested too deep"));
+    }
+
+    #[test]
+    fn values_end_at_their_limit() {
+        let text = |nodes: usize| format!("[{}]", "x,".repeat(nodes - 1));
+        assert_eq!(mistake(&text(MAX_DOCUMENT_NODES)), None);
+        assert_eq!(
+            mistake(&text(MAX_DOCUMENT_NODES + 1)).as_deref(),
+            Some("too many values in the document")
+        );
+    }
+
+    #[test]
+    fn an_alias_counts_with_all_that_it_names() {
+        // List, anchored list of 999 items, and an alias node with the 1000 nodes that it names.
+        let text = |aliases: usize| format!("[&a [{}], {}]", "x,".repeat(999), "*a,".repeat(aliases));
+        let most = (MAX_DOCUMENT_NODES - 1 - 1000) / 1001;
+        assert_eq!(mistake(&text(most)), None);
+        assert_eq!(mistake(&text(most + 1)).as_deref(), Some("too many values in the document"));
+    }
+
+    #[test]
+    fn an_endless_flow_collection_is_refused_at_once() {
+        assert_eq!(mistake(&"[".repeat(MAX_DOCUMENT_BYTES)).as_deref(), Some("nested too deep"));
+        assert_eq!(mistake(&"{a: ".repeat(MAX_DOCUMENT_BYTES / 4)).as_deref(), Some("nested too deep"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        assert_eq!(mistake("\u{feff}a: b"), None);
+    }
 }

@@ -56,3 +56,46 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        file
+    }
+
+    fn what(path: &Path) -> String {
+        load(path).unwrap_err().list[0].what.clone()
+    }
+
+    #[test]
+    fn a_file_means_what_its_text_means() {
+        let text = crate::example_yaml();
+        assert_eq!(load(file(text.as_bytes()).path()), parse(&text, ""));
+        assert_eq!(load_endpoints(file(b"endpoints: []").path()), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let mistakes = load(&folder.path().join("none.yaml")).unwrap_err();
+        assert!(mistakes.origin.ends_with("none.yaml"));
+        assert!(mistakes.list[0].what.starts_with("cannot be read: No such file"), "{mistakes}");
+        assert!(what(folder.path()).starts_with("cannot be read: "));
+    }
+
+    #[test]
+    fn a_file_that_is_not_text_names_the_line() {
+        assert_eq!(what(file(b"a: 1\nb: \xff\n").path()), "line 2 is not UTF-8");
+    }
+
+    #[test]
+    fn a_file_ends_at_one_mebibyte() {
+        let text = |bytes: usize| format!("# {}\n", "x".repeat(bytes - 3));
+        assert_eq!(what(file(text(MAX_DOCUMENT_BYTES).as_bytes()).path()), "the document is empty");
+        assert_eq!(what(file(text(MAX_DOCUMENT_BYTES + 1).as_bytes()).path()), "the file is too long");
+    }
+}

@@ -105,16 +105,28 @@ pub(crate) struct Report {
     origin: String,
     list: Vec<Mistake>,
     unlisted: usize,
+    has_places: bool,
 }
 
 impl Report {
+    /// Of one value on the command line, which has no lines and no key path.
+    pub(crate) fn of_flag(flag: &str) -> Self {
+        Self { has_places: false, ..Self::new(flag) }
+    }
+
     pub(crate) fn new(origin: &str) -> Self {
-        Self { origin: origin.to_owned(), list: Vec::new(), unlisted: 0 }
+        Self { origin: origin.to_owned(), list: Vec::new(), unlisted: 0, has_places: true }
     }
 
     pub(crate) fn add(&mut self, mistake: Mistake) {
+        self.add_with(|| mistake);
+    }
+
+    /// As [`Report::add`]; a mistake that would not be listed is only counted, since looking for its nearest name
+    /// costs time that a hostile document could multiply.
+    pub(crate) fn add_with(&mut self, mistake: impl FnOnce() -> Mistake) {
         if self.list.len() < MAX_MISTAKES {
-            self.list.push(mistake);
+            self.list.push(mistake());
         } else {
             self.unlisted += 1;
         }
@@ -140,7 +152,13 @@ impl Report {
         match value {
             Some(value) if self.list.is_empty() => Ok(value),
             _ => {
-                self.list.sort_by_key(|mistake| mistake.place);
+                if !self.has_places {
+                    self.list.iter_mut().for_each(|mistake| {
+                        mistake.place = None;
+                        mistake.path.clear();
+                    });
+                }
+                self.list.sort_by(|a, b| (a.place, &a.path).cmp(&(b.place, &b.path)));
                 Err(Mistakes { origin: self.origin, list: self.list, unlisted: self.unlisted })
             }
         }

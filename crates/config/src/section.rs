@@ -7,6 +7,7 @@ use crate::document::{Content, Entry, Node};
 use crate::mistake::{Complaint, Mistake, Place, Report, listed, nearest, shown};
 use crate::settings::{Key, Presence, Shape, Table};
 use crate::value::{duration, share};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// A mapping and its table.
@@ -29,6 +30,11 @@ impl<'d> Section<'d> {
     /// A mapping that nobody wrote.
     pub(crate) fn absent(table: &'static Table, path: String) -> Self {
         Self { table, entries: &[], place: None, path }
+    }
+
+    /// A mapping of entries that are known to be in the table.
+    pub(crate) fn of_entries(entries: &'d [Entry], table: &'static Table) -> Self {
+        Self { table, entries, place: None, path: String::new() }
     }
 
     /// Reports keys that are unknown, repeated or exclude each other. Anything but a mapping is a mistake.
@@ -63,13 +69,16 @@ impl<'d> Section<'d> {
     }
 
     fn check_keys(&self, report: &mut Report) {
-        for (index, entry) in self.entries.iter().enumerate() {
-            let path = self.path_of(&entry.key);
-            if let Some(first) = self.entries[..index].iter().find(|earlier| earlier.key == entry.key) {
-                let what = format!("this key is given twice, first on line {}", first.place.line);
-                report.add(mistake(Some(entry.place), &path, what, None, None));
-            } else if self.table.key(&entry.key).is_none() {
-                report.add(self.unknown(entry, &path));
+        let mut lines: HashMap<&str, usize> = HashMap::new();
+        for entry in self.entries {
+            if let Some(first) = lines.get(entry.key.as_str()) {
+                let what = format!("this key is given twice, first on line {first}");
+                report.add(mistake(Some(entry.place), &self.path_of(&entry.key), what, None, None));
+                continue;
+            }
+            lines.insert(&entry.key, entry.place.line);
+            if self.table.key(&entry.key).is_none() {
+                report.add_with(|| self.unknown(entry, &self.path_of(&entry.key)));
             }
         }
     }
@@ -154,13 +163,15 @@ impl<'d> Field<'d> {
             if or_none && text == "none" {
                 return Ok(None);
             }
-            let is_number = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-            if !is_number {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {
                 return Err(Complaint::new("not a whole number"));
             }
-            // Digits that no u64 holds are a number beyond every range.
-            let count = text.parse::<u64>().unwrap_or(u64::MAX);
-            if (min..=max).contains(&count) { Ok(Some(count)) } else { Err(Complaint::new("out of range")) }
+            // What no u64 holds, and what is negative, is a number beyond every range.
+            match text.parse::<u64>() {
+                Ok(count) if (min..=max).contains(&count) => Ok(Some(count)),
+                _ => Err(Complaint::new("out of range")),
+            }
         })
         .flatten()
     }

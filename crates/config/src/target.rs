@@ -1,6 +1,6 @@
 //! What `evenkeel run --listen ADDRESS --to TARGET` means. Called by the command line; knows no flags but the target's text.
 
-use crate::mistake::{Complaint, Mistakes, Report, nearest};
+use crate::mistake::{Complaint, Mistakes, Report, nearest, shown};
 use crate::model::{Config, EndpointSource, Listener, Route, Service};
 use crate::parse::{process, service};
 use crate::section::{Section, mistake};
@@ -41,7 +41,7 @@ impl Target {
         let target = match endpoints {
             Ok(endpoints) => Some(Self { endpoints }),
             Err((given, complaint)) => {
-                let given = Some(crate::mistake::shown(given));
+                let given = Some(if given.is_empty() { "nothing".to_owned() } else { shown(given) });
                 let mut mistake = mistake(None, "", complaint.what, given, Some(ALLOWED.to_owned()));
                 mistake.nearest = complaint.nearest;
                 report.add(mistake);
@@ -108,5 +108,50 @@ impl Config {
             routes: vec![Route { matches: RouteMatch::default(), service: name }],
         }];
         config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn endpoints(text: &str) -> EndpointSource {
+        Target::parse(text).unwrap().endpoints
+    }
+
+    #[test]
+    fn every_kind_of_target_is_read() {
+        let spec = |text: &str| EndpointSpec::at(text.parse().unwrap());
+        assert_eq!(
+            endpoints("127.0.0.1:2, [::1]:1,127.0.0.1:1"),
+            EndpointSource::Static(vec![spec("127.0.0.1:1"), spec("127.0.0.1:2"), spec("[::1]:1")])
+        );
+        assert_eq!(endpoints("dns://backend:80"), EndpointSource::Dns { name: "backend".into(), port: 80 });
+        assert_eq!(endpoints("srv://_grpc._tcp.b"), EndpointSource::Srv { name: "_grpc._tcp.b".into() });
+        assert_eq!(endpoints("file:///e.yaml"), EndpointSource::File { path: PathBuf::from("/e.yaml") });
+    }
+
+    #[test]
+    fn a_list_ends_at_ten_thousand_endpoints() {
+        let text = |count: usize| {
+            let parts: Vec<String> =
+                (0..count).map(|index| format!("10.0.{}.{}:80", index / 256, index % 256)).collect();
+            parts.join(",")
+        };
+        assert!(Target::parse(&text(MAX_ENDPOINTS)).is_ok());
+        let mistakes = Target::parse(&text(MAX_ENDPOINTS + 1)).unwrap_err();
+        assert_eq!(mistakes.list[0].what, "more than 10000 endpoints");
+    }
+
+    #[test]
+    fn listen_and_to_mean_a_file_with_one_listener_and_one_service() {
+        let written = "listeners: [{ name: main, bind: \"127.0.0.1:1\", service: main }]\n\
+                       services: [{ name: main, endpoints: { dns: \"backend:80\" } }]";
+        let target = Target::parse("dns://backend:80").unwrap();
+        assert_eq!(
+            Config::from_target("127.0.0.1:1".parse().unwrap(), target),
+            crate::parse(written, "").unwrap()
+        );
     }
 }

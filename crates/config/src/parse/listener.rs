@@ -69,15 +69,14 @@ pub(crate) fn report_repeated(
 }
 
 fn routes(section: &Section<'_>, services: &Names, report: &mut Report) -> Vec<Route> {
+    // Both are read though they exclude each other: mistakes in either are told at once.
+    let routes = route::read_all(&section.field("routes"), services, report);
     let only = section.field("service");
-    if only.node.is_some() {
-        let service = route::service(&only, services, report);
-        return service
-            .map(|service| Route { matches: RouteMatch::default(), service })
-            .into_iter()
-            .collect();
+    if only.node.is_none() {
+        return routes;
     }
-    route::read_all(&section.field("routes"), services, report)
+    let service = route::service(&only, services, report);
+    service.map(|service| Route { matches: RouteMatch::default(), service }).into_iter().collect()
 }
 
 /// A listener's timeouts, all with their defaults.

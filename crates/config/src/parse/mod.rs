@@ -42,7 +42,7 @@ fn read_config(text: &str, report: &mut Report) -> Option<Config> {
     Some(config)
 }
 
-/// Reads an endpoints file, YAML or JSON: `endpoints:` with a list of `"host:port"` or of `{ address, zone, weight,
+/// Reads an endpoints file, YAML or JSON: `endpoints:` with a list of `"address:port"` or of `{ address, zone, weight,
 /// ordinal, state }`. The list may be empty: no endpoint now is a state, not a mistake. Sorted by address.
 ///
 /// # Errors

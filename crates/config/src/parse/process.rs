@@ -9,9 +9,8 @@ use std::net::SocketAddr;
 
 /// All of the process's settings; listeners and services are left empty.
 pub(crate) fn read(root: &Section<'_>, report: &mut Report) -> Config {
-    let workers = root.field("workers").optional_count(report).and_then(|count| u16::try_from(count).ok());
     Config {
-        workers,
+        workers: workers(root, report),
         log: log(&root.field("log").section(report), report),
         admin: admin(&root.field("admin").section(report), report),
         drain: drain(&root.field("drain").section(report), report),
@@ -20,7 +19,11 @@ pub(crate) fn read(root: &Section<'_>, report: &mut Report) -> Config {
     }
 }
 
-fn log(section: &Section<'_>, report: &mut Report) -> Log {
+pub(crate) fn workers(root: &Section<'_>, report: &mut Report) -> Option<u16> {
+    root.field("workers").optional_count(report).and_then(|count| u16::try_from(count).ok())
+}
+
+pub(crate) fn log(section: &Section<'_>, report: &mut Report) -> Log {
     let format = section.field("format").choice(report, |word| match word {
         "text" => LogFormat::Text,
         "json" => LogFormat::Json,
@@ -36,7 +39,7 @@ fn log(section: &Section<'_>, report: &mut Report) -> Log {
     Log { format, level: level.unwrap_or_default(), interval: section.field("interval").duration(report) }
 }
 
-fn admin(section: &Section<'_>, report: &mut Report) -> Admin {
+pub(crate) fn admin(section: &Section<'_>, report: &mut Report) -> Admin {
     let bind = section.field("bind").text(report, |text| match text {
         "off" => Ok(None),
         text => address::loopback(text).map(Some),
@@ -79,4 +82,17 @@ pub(crate) fn check_addresses(config: &Config, places: &[(usize, Option<Place>)]
         }
         bound.push((path, listener.bind));
     }
+}
+
+/// For an `admin.bind` that came after the file was read.
+pub(crate) fn check_admin_bind(config: &Config, report: &mut Report) {
+    let Some(bind) = config.admin.bind.filter(|bind| bind.port() != 0) else { return };
+    let listener = config.listeners.iter().find(|listener| listener.bind == bind);
+    let owner = match listener {
+        Some(listener) => format!("listener {}", listener.name),
+        None if config.admin.public == Some(bind) => "`admin.public`".to_owned(),
+        None => return,
+    };
+    let what = format!("this address is bound twice, also by {owner}");
+    report.add(mistake(None, "", what, Some(bind.to_string()), None));
 }

@@ -1,7 +1,7 @@
 //! `routes[]` of a listener and their `match`.
 
-use crate::document::Content;
-use crate::mistake::{Complaint, Report, listed, nearest};
+use crate::document::{Content, Node};
+use crate::mistake::{Complaint, Report, listed, nearest, shown};
 use crate::model::Route;
 use crate::parse::service::Names;
 use crate::section::{Field, Section, mistake, scalar};
@@ -29,19 +29,14 @@ pub(crate) fn service(field: &Field<'_>, services: &Names, report: &mut Report) 
     if services.contains_key(&given) {
         return Some(given);
     }
-    let mut mistake = mistake(
-        field.place(),
-        &field.path,
-        "unknown service",
-        field.node.map(crate::document::Node::described),
-        Some(if services.is_empty() {
-            field.key.shape.allowed()
-        } else {
-            listed(services.keys().map(|name| &**name))
-        }),
-    );
-    mistake.nearest = nearest(&given, services.keys().map(|name| &**name));
-    report.add(mistake);
+    report.add_with(|| {
+        let names = || services.keys().map(|name| &**name);
+        let allowed = if services.is_empty() { field.key.shape.allowed() } else { listed(names()) };
+        let described = field.node.map(Node::described);
+        let mut mistake = mistake(field.place(), &field.path, "unknown service", described, Some(allowed));
+        mistake.nearest = nearest(&given, names());
+        mistake
+    });
     None
 }
 
@@ -78,7 +73,7 @@ fn read_headers(field: &Field<'_>, report: &mut Report) -> Vec<(Box<str>, Box<st
     }
     let mut headers: Vec<(Box<str>, Box<str>)> = Vec::new();
     for entry in entries.iter().take(max) {
-        let path = format!("{}.{}", field.path, crate::mistake::shown(&entry.key));
+        let path = format!("{}.{}", field.path, shown(&entry.key));
         let name = http::header_name(&entry.key);
         let value = scalar(&entry.value, "text").and_then(http::header_value);
         match (name, value) {

@@ -12,7 +12,7 @@ pub fn reference_markdown() -> String {
     let mut page = introduction();
     chapter(&mut page, "The top of the file", &ROOT, "");
     page.push_str(
-        "\n## An endpoint\n\nIn `services[].endpoints.static` and in an endpoints file: `\address:port\"`, which is an address \
+        "\n## An endpoint\n\nIn `services[].endpoints.static` and in an endpoints file: `\"address:port\"`, which is an address \
          with each default, or a mapping of these keys.\n",
     );
     rows(&mut page, &ENDPOINT);

@@ -125,3 +125,166 @@ fn shape(shape: &Shape) -> Map<String, Value> {
 fn text(rule: &TextRule) -> Value {
     json!({ "type": "string", "pattern": rule.pattern })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{self, Content, Node};
+    use crate::mistake::Report;
+    use regex::Regex;
+
+    /// A document as the schema sees it.
+    fn value(node: &Node) -> Value {
+        match &node.content {
+            Content::Scalar { text, is_plain: true } => {
+                serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+            }
+            Content::Scalar { text, .. } => json!(text),
+            Content::List(items) => items.iter().map(|item| value(item)).collect(),
+            Content::Map(entries) => {
+                entries.iter().map(|entry| (entry.key.clone(), value(&entry.value))).collect()
+            }
+        }
+    }
+
+    fn document(text: &str) -> Value {
+        value(&document::read(text, &mut Report::new("f")).unwrap())
+    }
+
+    /// The keywords that [`json_schema`] uses, and no others.
+    fn accepts(root: &Value, schema: &Value, value: &Value) -> bool {
+        let below = |schema: &Value, value: &Value| accepts(root, schema, value);
+        schema.as_object().unwrap().iter().all(|(keyword, rule)| match (keyword.as_str(), value) {
+            ("$schema" | "$defs" | "title" | "description" | "default", _) => true,
+            ("$ref", _) => {
+                below(root.pointer(rule.as_str().unwrap().trim_start_matches('#')).unwrap(), value)
+            }
+            ("type", _) => match rule.as_str().unwrap() {
+                "object" => value.is_object(),
+                "array" => value.is_array(),
+                "string" => value.is_string(),
+                "integer" => value.is_u64() || value.is_i64(),
+                "number" => value.is_number(),
+                other => panic!("unknown type {other}"),
+            },
+            ("const", _) => rule == value,
+            ("enum", _) => rule.as_array().unwrap().contains(value),
+            ("anyOf", _) => rule.as_array().unwrap().iter().any(|schema| below(schema, value)),
+            ("oneOf", _) => {
+                rule.as_array().unwrap().iter().filter(|schema| below(schema, value)).count() == 1
+            }
+            ("not", _) => !below(rule, value),
+            ("minimum", Value::Number(number)) => number.as_f64() >= rule.as_f64(),
+            ("maximum", Value::Number(number)) => number.as_f64() <= rule.as_f64(),
+            ("pattern", Value::String(text)) => Regex::new(rule.as_str().unwrap()).unwrap().is_match(text),
+            ("maxLength", Value::String(text)) => text.len() as u64 <= rule.as_u64().unwrap(),
+            ("minLength", Value::String(text)) => text.len() as u64 >= rule.as_u64().unwrap(),
+            ("items", Value::Array(items)) => items.iter().all(|item| below(rule, item)),
+            ("minItems", Value::Array(items)) => items.len() as u64 >= rule.as_u64().unwrap(),
+            ("maxItems", Value::Array(items)) => items.len() as u64 <= rule.as_u64().unwrap(),
+            ("maxProperties", Value::Object(map)) => map.len() as u64 <= rule.as_u64().unwrap(),
+            ("propertyNames", Value::Object(map)) => map.keys().all(|key| below(rule, &json!(key))),
+            ("required", Value::Object(map)) => {
+                rule.as_array().unwrap().iter().all(|key| map.contains_key(key.as_str().unwrap()))
+            }
+            ("properties", Value::Object(map)) => {
+                map.iter().all(|(key, value)| rule.get(key).is_none_or(|schema| below(schema, value)))
+            }
+            ("additionalProperties", Value::Object(map)) => map.iter().all(|(key, value)| {
+                schema.get("properties").is_some_and(|known| known.get(key).is_some())
+                    || (rule != &json!(false) && below(rule, value))
+            }),
+            (
+                "minimum"
+                | "maximum"
+                | "pattern"
+                | "maxLength"
+                | "minLength"
+                | "items"
+                | "minItems"
+                | "maxItems"
+                | "maxProperties"
+                | "propertyNames"
+                | "required"
+                | "properties"
+                | "additionalProperties",
+                _,
+            ) => true,
+            (other, _) => panic!("unknown keyword {other}"),
+        })
+    }
+
+    fn takes(text: &str) -> bool {
+        let schema: Value = serde_json::from_str(&json_schema()).unwrap();
+        accepts(&schema, &schema, &document(text))
+    }
+
+    const MINIMAL: &str = "listeners: [{ name: web, bind: 127.0.0.1:80, service: a }]\n\
+                           services: [{ name: a, endpoints: { dns: \"a:80\" } }]\n";
+
+    #[test]
+    fn the_example_and_a_minimal_file_are_accepted() {
+        assert!(takes(&crate::example_yaml()));
+        assert!(takes(MINIMAL));
+    }
+
+    #[test]
+    fn what_the_parser_takes_the_schema_takes() {
+        for (from, to) in [
+            (
+                "dns: \"a:80\"",
+                "static: [10.0.0.1:1, { address: \"[::1]:1\", zone: a, weight: 0, state: not_ready }]",
+            ),
+            ("dns: \"a:80\"", "srv: _a._tcp.b"),
+            ("dns: \"a:80\"", "file: /e.yaml"),
+            ("service: a }", "routes: [{ service: a, match: { host: \"*.a.b\", headers: { x-a: b } } }] }"),
+            (
+                "service: a }",
+                "routes: [{ service: a, match: { grpc: { service: a.B, method: C }, method: GET } }] }",
+            ),
+            (
+                "service: a }",
+                "routes: [{ service: a, match: { path_prefix: / } }], timeouts: { request: none, idle: 1m } }",
+            ),
+            ("listeners", "admin: { bind: off, public: \"[::]:1\" }\nlisteners"),
+        ] {
+            let text = MINIMAL.replace(from, to);
+            assert!(crate::parse(&text, "f").is_ok(), "{text}");
+            assert!(takes(&text), "{text}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_wrong_types_ranges_and_exclusive_keys_are_refused() {
+        for (from, to) in [
+            ("listeners", "wrokers: 1\nlisteners"),
+            ("listeners", "control: {}\nlisteners"),
+            ("listeners", "workers: 257\nlisteners"),
+            ("listeners", "workers: two\nlisteners"),
+            ("listeners", "log: { level: loud }\nlisteners"),
+            ("listeners", "drain: { deadline: 30 }\nlisteners"),
+            ("service: a }", "service: a, routes: [{ service: a }] }"),
+            (", service: a }", " }"),
+            ("service: a }", "routes: [{ service: a, match: { path: /a, grpc: { service: a } } }] }"),
+            ("name: web, ", ""),
+            ("dns: \"a:80\"", "static: []"),
+            ("dns: \"a:80\"", "static: [backend:80]"),
+            ("dns: \"a:80\"", ""),
+            ("dns: \"a:80\" }", "dns: \"a:80\" }, ejection: { max_share: 101% }"),
+        ] {
+            let text = MINIMAL.replace(from, to);
+            assert_ne!(text, MINIMAL);
+            assert!(crate::parse(&text, "f").is_err(), "{text}");
+            assert!(!takes(&text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_endpoints_file_has_its_schema() {
+        let root: Value = serde_json::from_str(&json_schema()).unwrap();
+        let file = root.pointer("/$defs/endpoints_file").unwrap();
+        assert!(accepts(&root, file, &document("endpoints: []")));
+        assert!(accepts(&root, file, &document("endpoints: [10.0.0.1:1, { address: 10.0.0.2:1 }]")));
+        assert!(!accepts(&root, file, &document("endpoints: [{ zone: a }]")));
+    }
+}

@@ -119,7 +119,9 @@ impl Shape {
                 format!("a list of {min} to {max} mappings of {}", listed(table.names()))
             }
             Self::Endpoints { min, max } => {
-                format!("a list of {min} to {max} endpoints, each \"address:port\" or a mapping with `address`")
+                format!(
+                    "a list of {min} to {max} endpoints, each \"address:port\" or a mapping with `address`"
+                )
             }
             Self::Headers { max } => {
                 format!("a mapping of at most {max} header names to the values they must have")

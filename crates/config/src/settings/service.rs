@@ -199,7 +199,11 @@ pub(crate) static RETRY: Table = Table {
 
 pub(crate) static SERVICE_TIMEOUTS: Table = Table {
     keys: &[
-        key_like("connect", seconds(MILLISECOND, HOUR), Presence::Absent("that of the listener, else 5s"), "5s",
+        key_like(
+            "connect",
+            seconds(MILLISECOND, HOUR),
+            Presence::Absent("that of the listener, else 5s"),
+            "5s",
             "To open a connection to an endpoint; then the endpoint counts as failing.",
         ),
         key(
@@ -208,9 +212,11 @@ pub(crate) static SERVICE_TIMEOUTS: Table = Table {
             Presence::Default("10s"),
             "For an endpoint's SETTINGS and for a whole header block to arrive once it began.",
         ),
-        key_like("request",
+        key_like(
+            "request",
             Shape::Duration { min: MILLISECOND, max: Duration::from_secs(30 * DAY), or_none: true },
-            Presence::Absent("that of the listener"), "30s",
+            Presence::Absent("that of the listener"),
+            "30s",
             "For a whole exchange, from its header block to its last byte; `none` also leaves it to the listener.",
         ),
         key(

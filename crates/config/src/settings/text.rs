@@ -36,7 +36,7 @@ pub(crate) static ENDPOINT_ADDRESS: TextRule = TextRule {
 };
 pub(crate) static DNS: TextRule = TextRule {
     kind: "name:port",
-    allowed: "a DNS name and a port from 1, such as backend.default.svc.cluster.local:8080",
+    allowed: "a DNS name and a port from 1, such as backend.default.svc.cluster.local:8080; use `static` for addresses",
     pattern: r"^[A-Za-z0-9._-]{1,254}:[0-9]{1,5}$",
 };
 pub(crate) static SRV: TextRule = TextRule {

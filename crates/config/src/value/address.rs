@@ -47,9 +47,7 @@ pub(crate) fn endpoint(text: &str) -> Result<SocketAddr, Complaint> {
 /// `name:port` of a DNS name.
 pub(crate) fn dns(text: &str) -> Result<(&str, u16), Complaint> {
     if text.parse::<SocketAddr>().is_ok() || text.parse::<IpAddr>().is_ok() {
-        return Err(Complaint::new(
-            "an IP address where a DNS name is wanted; addresses stand under `static`",
-        ));
+        return Err(Complaint::new("an IP address where a DNS name is wanted"));
     }
     let Some((host, port)) = text.rsplit_once(':') else {
         return Err(Complaint::new("a name without a port"));
@@ -61,16 +59,19 @@ pub(crate) fn dns(text: &str) -> Result<(&str, u16), Complaint> {
     }
 }
 
+fn unbracketed(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+}
+
 /// Says what an address lacks.
 fn without_address(text: &str) -> Complaint {
-    if text.parse::<IpAddr>().is_ok() {
+    if unbracketed(text).parse::<IpAddr>().is_ok() {
         return Complaint::new("an address without a port");
     }
     let Some((host, port)) = text.rsplit_once(':') else {
         return Complaint::new("not an address");
     };
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    if bare.parse::<IpAddr>().is_ok() {
+    if unbracketed(host).parse::<IpAddr>().is_ok() {
         return Complaint::new("not a port");
     }
     if name::dns(host).is_ok()
@@ -98,6 +99,7 @@ mod tests {
         for (text, what) in [
             ("127.0.0.1", "an address without a port"),
             ("::1", "an address without a port"),
+            ("[::1]", "an address without a port"),
             ("127.0.0.1:65536", "not a port"),
             ("[::1]:http", "not a port"),
             ("localhost:80", "a name where an IP address is wanted"),
