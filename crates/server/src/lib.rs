@@ -4,4 +4,5 @@
 //! code) and `control` (tokio on a thread of its own).
 
 pub mod clock;
+pub mod control;
 pub mod dataplane;

@@ -1,0 +1,148 @@
+//! A whole server inside the test: configuration files and endpoint files that change, and its end.
+
+use super::super::reload::ConfigFile;
+use super::super::state::StreamEvent;
+use super::super::test_config::{config, list, listener, service};
+use super::*;
+use evenkeel_config::model::EndpointSource;
+use serde_json::Value;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The record of the next event of this name.
+fn wait_for(events: &mut Receiver<StreamEvent>, name: &str) -> Value {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let search = async {
+        loop {
+            let event = events.recv().await.unwrap();
+            if event.event == name {
+                return serde_json::from_str(&event.data).unwrap();
+            }
+        }
+    };
+    runtime.block_on(async { tokio::time::timeout(DEADLINE, search).await.expect(name) })
+}
+
+fn endpoint_ports(server: &Server) -> Vec<u16> {
+    let snapshot = server.state().snapshot.load();
+    snapshot.services[0].endpoints.endpoints.iter().map(|e| e.spec.address.port()).collect()
+}
+
+fn write_config(path: &Path, ports: &[u16]) {
+    let list: Vec<String> = ports.iter().map(|p| format!("\"127.0.0.1:{p}\"")).collect();
+    let text = format!(
+        "admin: {{ bind: \"127.0.0.1:0\" }}\n\
+         workers: 1\n\
+         listeners: [{{ name: web, bind: \"127.0.0.1:0\", service: a }}]\n\
+         services: [{{ name: a, endpoints: {{ static: [{}] }} }}]\n",
+        list.join(", ")
+    );
+    std::fs::write(path, text).unwrap();
+}
+
+fn start_from_file(path: &Path) -> Server {
+    let (config, file) = ConfigFile::open(path, Box::new(|_| {})).unwrap();
+    Server::start_from(config, ConfigSource::File(file), Options::default()).unwrap()
+}
+
+#[test]
+fn a_server_is_ready_when_it_has_started_and_ends_when_it_is_told() {
+    let config = config(vec![listener("web", "a")], vec![service("a", list(&[1]))]);
+    let server = Server::start(config, Options::default()).unwrap();
+    assert_eq!(server.state().unready(), []);
+    assert_ne!(server.admin_address().unwrap().port(), 0);
+    assert_eq!(server.public_address(), None);
+    assert!(matches!(server.stop(), ExitReport::Drained(_)));
+}
+
+#[test]
+fn a_drain_turns_readiness_off() {
+    let config = config(vec![listener("web", "a")], vec![service("a", list(&[1]))]);
+    let server = Server::start(config, Options::default()).unwrap();
+    let state = server.state().clone();
+    let mut events = state.events.subscribe();
+    assert!(matches!(server.drain(), ExitReport::Drained(_)));
+    assert_eq!(wait_for(&mut events, "drain_began")["trigger"], "drain");
+    assert_eq!(wait_for(&mut events, "drain_ended")["reason"], "drain_finished");
+    assert_eq!(state.unready()[0].code(), "draining");
+}
+
+#[test]
+fn an_admin_port_in_use_is_a_clear_error() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = config(vec![listener("web", "a")], vec![service("a", list(&[1]))]);
+    config.admin.bind = Some(taken.local_addr().unwrap());
+    let Err(error) = Server::start(config, Options::default()) else { panic!("it started") };
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("admin: cannot listen on {}: ", taken.local_addr().unwrap())),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_configuration_that_changes_is_applied_and_one_that_does_not_changes_nothing() {
+    let one = config(vec![listener("web", "a")], vec![service("a", list(&[1]))]);
+    let server = Server::start(one.clone(), Options::default()).unwrap();
+    let before = server.state().snapshot.load_full();
+    assert_eq!(server.apply(one.clone()).unwrap(), Applied::Unchanged);
+    assert!(Arc::ptr_eq(&before, &server.state().snapshot.load()));
+    let two = config(one.listeners, vec![service("a", list(&[1, 2]))]);
+    assert_eq!(server.apply(two).unwrap(), Applied::Changed("1 service changed (a)".to_owned()));
+    assert_eq!(endpoint_ports(&server), [1, 2]);
+}
+
+#[test]
+fn a_configuration_file_that_changes_is_applied_and_a_broken_one_leaves_the_running_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("evenkeel.yaml");
+    write_config(&path, &[1]);
+    let server = start_from_file(&path);
+    let mut events = server.state().events.subscribe();
+
+    write_config(&path, &[1, 2]);
+    let record = wait_for(&mut events, "configuration_applied");
+    assert_eq!(record["message"], "configuration applied: 1 service changed (a)");
+    assert_eq!(endpoint_ports(&server), [1, 2]);
+
+    std::fs::write(&path, "listenres: []\nworkers: many\n").unwrap();
+    let record = wait_for(&mut events, "configuration_rejected");
+    assert!(record["mistakes"].as_array().unwrap().len() >= 2, "{record}");
+    assert_eq!(endpoint_ports(&server), [1, 2]);
+
+    std::fs::remove_file(&path).unwrap();
+    wait_for(&mut events, "configuration_rejected");
+    write_config(&path, &[1, 2]);
+    wait_for(&mut events, "configuration_unchanged");
+}
+
+#[test]
+fn an_endpoints_file_that_changes_is_followed_and_a_broken_one_keeps_the_last_good_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("endpoints.yaml");
+    let config =
+        config(vec![listener("web", "a")], vec![service("a", EndpointSource::File { path: path.clone() })]);
+    let server = Server::start(config, Options::default()).unwrap();
+    let mut events = server.state().events.subscribe();
+
+    std::fs::write(&path, "endpoints: [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n").unwrap();
+    wait_for(&mut events, "endpoint_added");
+    wait_for(&mut events, "endpoint_added");
+    assert_eq!(endpoint_ports(&server), [1, 2]);
+    assert_eq!(server.state().unready(), []);
+
+    std::fs::write(&path, "endpoints: [nonsense]\n").unwrap();
+    let record = wait_for(&mut events, "discovery_failed");
+    assert_eq!((&record["reason"], &record["endpoints_kept"]), (&"file_mistakes".into(), &2.into()));
+    assert_eq!(endpoint_ports(&server), [1, 2]);
+
+    std::fs::write(&path, "endpoints: [{ address: \"127.0.0.1:2\", state: terminating }]\n").unwrap();
+    wait_for(&mut events, "discovery_recovered");
+    assert_eq!(wait_for(&mut events, "endpoint_removed")["endpoint"], "127.0.0.1:1");
+    let record = wait_for(&mut events, "endpoint_changed");
+    assert_eq!((&record["state"], &record["previous_state"]), (&"terminating".into(), &"ready".into()));
+}

@@ -1,0 +1,38 @@
+//! Small configurations for this side's tests.
+
+use evenkeel_config::model::{Admin, Config, EndpointSource, Listener, Log, LogLevel, Route, Service};
+use evenkeel_core::endpoint::EndpointSpec;
+use evenkeel_core::policy::{Drain, ListenerPolicy, ServicePolicy};
+use evenkeel_core::route::RouteMatch;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Everything by default, the admin API and the listeners on ports that the system chooses.
+pub(crate) fn config(listeners: Vec<Listener>, services: Vec<Service>) -> Config {
+    Config {
+        workers: Some(1),
+        log: Log { format: None, level: LogLevel::Info, interval: Duration::from_secs(300) },
+        admin: Admin { bind: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), public: None },
+        drain: Drain::default(),
+        listeners,
+        services,
+    }
+}
+
+pub(crate) fn listener(name: &str, service: &str) -> Listener {
+    Listener {
+        name: name.into(),
+        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        policy: ListenerPolicy::default(),
+        routes: vec![Route { matches: RouteMatch::default(), service: service.into() }],
+    }
+}
+
+pub(crate) fn service(name: &str, endpoints: EndpointSource) -> Service {
+    Service { name: name.into(), endpoints, policy: ServicePolicy::default() }
+}
+
+pub(crate) fn list(ports: &[u16]) -> EndpointSource {
+    let spec = |&port| EndpointSpec::at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    EndpointSource::Static(ports.iter().map(spec).collect())
+}
