@@ -112,13 +112,13 @@ impl Default for Timeouts {
 /// `retry`: an exchange that the endpoint did not process is sent to another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
-    /// Most times an exchange is sent in all, the first included.
+    /// Most times an exchange is sent again.
     pub attempts: u32,
 }
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { attempts: 3 }
+        Self { attempts: 2 }
     }
 }
 

@@ -188,10 +188,10 @@ pub(crate) static EJECTION: Table = table(&[
 pub(crate) static RETRY: Table = Table {
     keys: &[key(
         "attempts",
-        count(1, 10),
-        Presence::Default("3"),
-        "Most times that an exchange is sent in all, the first included; 1 is never again. Only what the endpoint says \
-         that it did not process is sent again, to another one.",
+        count(0, 10),
+        Presence::Default("2"),
+        "Most times that an exchange is sent again; 0 is never. Only what was not processed is sent again (the endpoint \
+         says so, or it was still waiting), to another one.",
     )],
     later: &["on", "per_try_timeout", "budget"],
     choose: None,

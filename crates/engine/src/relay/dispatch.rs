@@ -18,7 +18,7 @@ impl Engine {
     pub(super) fn dispatch(&mut self, now: Moment, exchange: Key<Exchange>) {
         let ex = &self.exchanges[exchange];
         let service = &mut self.services[ex.service];
-        if ex.sent_times > 0 && ex.sent_times >= service.service.policy.retry.attempts {
+        if ex.sent_times > service.service.policy.retry.attempts {
             self.fail(now, exchange, ExchangeOutcome::UpstreamGone);
             return;
         }

@@ -32,7 +32,7 @@ pub use evenkeel_engine::DrainProgress as DrainReport;
 const BACKLOG: i32 = 4096;
 
 /// An address to accept on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Binding {
     /// The listener in the snapshot.
     pub listener: ListenerId,
