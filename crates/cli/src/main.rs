@@ -2,6 +2,7 @@
 
 mod commands;
 mod exit;
+mod output;
 
 use clap::Parser;
 use commands::Command;

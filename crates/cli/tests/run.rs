@@ -1,5 +1,7 @@
 //! `evenkeel run` as a process: it starts, tells where it listens, obeys signals and ends with its report.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,6 +1,7 @@
 //! `evenkeel check`: every mistake of a configuration, or what was understood of it.
 
 use crate::exit::Exit;
+use crate::output::print;
 use anyhow::Context;
 use evenkeel_config::model::{Config, EndpointSource, Listener, Service};
 use evenkeel_core::endpoint::{EndpointSpec, EndpointState};
@@ -36,7 +37,7 @@ pub(crate) fn check(arguments: &Arguments) -> anyhow::Result<Exit> {
             Ok(Exit::Findings)
         }
         Ok(config) => {
-            print!("{path} is well.\n\n{}", understood(&config));
+            print(&format!("{path} is well.\n\n{}", understood(&config)))?;
             Ok(Exit::Well)
         }
     }

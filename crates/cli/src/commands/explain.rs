@@ -1,6 +1,7 @@
 //! `evenkeel explain`: what the code of a reason means.
 
 use crate::exit::Exit;
+use crate::output::print;
 use evenkeel_core::reason::{CloseReason, EjectReason, ExchangeOutcome, Limit, NoPickReason, PickReason};
 use evenkeel_server::control::discovery::FailureReason;
 
@@ -52,7 +53,7 @@ fn meanings() -> Vec<Meaning> {
 pub(crate) fn explain(arguments: &Arguments) -> anyhow::Result<Exit> {
     let meanings = meanings();
     let Some(code) = &arguments.code else {
-        print!("{}", catalogue(&meanings));
+        print(&catalogue(&meanings))?;
         return Ok(Exit::Well);
     };
     let mut found = meanings.iter().filter(|m| m.code == code).peekable();
@@ -64,10 +65,8 @@ pub(crate) fn explain(arguments: &Arguments) -> anyhow::Result<Exit> {
         eprintln!("    `evenkeel explain` lists every code");
         return Ok(Exit::Findings);
     }
-    println!("{code}");
-    for meaning in found {
-        println!("  {}: {}", meaning.about, meaning.why);
-    }
+    let lines: String = found.map(|m| format!("  {}: {}\n", m.about, m.why)).collect();
+    print(&format!("{code}\n{lines}"))?;
     Ok(Exit::Well)
 }
 

@@ -27,7 +27,7 @@ happens when its file changes.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The configuration, watched for changes
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["listen", "to"], conflicts_with_all = ["listen", "to"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["listen", "to"])]
     config: Option<PathBuf>,
 
     /// The address to accept on
@@ -77,13 +77,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         (None, Some(listen), Some(to)) => {
             from_flags(listen, to, &arguments.overrides()).map(|config| (config, ConfigSource::Fixed))
         }
-        (None, _, _) => anyhow::bail!("either --config, or --listen and --to"),
+        (None, _, _) => anyhow::bail!(
+            "give either --config FILE, or --listen ADDRESS and --to TARGET (see `evenkeel run --help`)"
+        ),
     };
     match read {
         Err(mistakes) => {
-            for mistakes in mistakes {
-                eprintln!("{mistakes}");
-            }
+            let texts: Vec<String> = mistakes.iter().map(Mistakes::to_string).collect();
+            eprintln!("{}", texts.join("\n\n"));
             Ok(Exit::Findings)
         }
         Ok((config, source)) => Ok(match control::run(config, source)? {

@@ -10,6 +10,7 @@ use evenkeel_core::id::WorkerIndex;
 use evenkeel_core::reason::ExchangeOutcome;
 use evenkeel_core::time::Moment;
 use serde_json::Value;
+use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -33,7 +34,7 @@ impl Api {
         state.snapshot.store(publication.snapshot);
         let listener = AdminListener::bind((Ipv4Addr::LOCALHOST, 0).into(), scope).await.unwrap();
         let address = listener.address();
-        tokio::spawn(listener.serve(state.clone()));
+        tokio::spawn(serve(listener, state.clone()));
         Self { state, address }
     }
 
