@@ -3,7 +3,7 @@
 //!
 //! What is done about each arrival is the operator's and the chronicle's.
 
-use super::admin::{AdminBindError, AdminListener, STALL_LIMIT, Scope};
+use super::admin::{self, AdminBindError, AdminListener, STALL_LIMIT, Scope};
 use super::discovery::{Answer, Discovery, DiscoverySettings};
 use super::event::{Happening, What};
 use super::operator::{Applied, Operator};
@@ -141,7 +141,7 @@ impl ControlLoop {
         for listener in full.into_iter().chain(public) {
             let (scope, address) = (listener.scope().code(), listener.address());
             operator.chronicle.tell(What::AdminBound { scope, address });
-            tokio::spawn(listener.serve(state.clone()));
+            tokio::spawn(admin::serve(listener, state.clone()));
         }
         let (seen, sights) = mpsc::channel(1);
         let file = match begin.source {
@@ -181,7 +181,7 @@ impl ControlLoop {
                 command = self.commands.recv(), if !self.is_stopping => self.carry_out(command),
                 Some(answer) = self.answers.recv() => self.operator.take(answer),
                 _ = tick.tick() => self.tick(),
-                Some(sight) = self.sights.recv() => self.look_into(sight),
+                Some(sight) = self.sights.recv() => self.look_into(&sight),
                 _ = self.events.recv_many(&mut events, EVENTS_AT_ONCE), if !self.events.is_closed() => {
                     self.tell(&mut events);
                 }
@@ -212,7 +212,7 @@ impl ControlLoop {
     }
 
     /// The configuration file changed, or cannot be read any more.
-    fn look_into(&mut self, sight: Sight) {
+    fn look_into(&mut self, sight: &Sight) {
         let Some(file) = &self.file else { return };
         if let Sight::New(_) | Sight::Unreadable(_) = sight {
             // Where it cannot be read, reading it says why, with its name.

@@ -46,6 +46,7 @@ impl Operator {
         discovery: Discovery,
         chronicle: Chronicle,
     ) -> Result<Self, BindError> {
+        state.workers.store(workers, Relaxed);
         let publisher = Publisher::new(workers);
         let mut operator = Self { state, config: config.clone(), publisher, discovery, chronicle };
         let publication = operator.publisher.apply_config(config, operator.state.clock.now());

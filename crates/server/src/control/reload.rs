@@ -10,8 +10,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What the command line sets over whatever the file says, at the start and at each reload.
-pub type Overrides = Box<dyn Fn(&mut Config) + Send>;
+/// What the command line sets over whatever the file says, at the start and at each reload. Fails where the two do not
+/// go together.
+pub type Overrides = Box<dyn Fn(&mut Config) -> Result<(), Mistakes> + Send>;
 
 /// Where the configuration comes from.
 pub enum ConfigSource {
@@ -46,7 +47,7 @@ impl ConfigFile {
     /// Every mistake in it, or that it cannot be read.
     pub fn read(&self) -> Result<Config, Mistakes> {
         let mut config = evenkeel_config::load(&self.path)?;
-        (self.overrides)(&mut config);
+        (self.overrides)(&mut config)?;
         Ok(config)
     }
 
@@ -182,6 +183,7 @@ impl fmt::Display for Changes {
 mod tests {
     use super::*;
     use crate::control::test_config::{config, list, listener, service};
+    use evenkeel_config::Flag;
 
     fn before() -> Config {
         config(vec![listener("web", "a")], vec![service("a", list(&[1])), service("b", list(&[2]))])
@@ -231,7 +233,8 @@ mod tests {
             )
         };
         std::fs::write(&path, text(1000)).unwrap();
-        let (config, file) = ConfigFile::open(&path, Box::new(|c| c.workers = Some(1))).unwrap();
+        let (config, file) =
+            ConfigFile::open(&path, Box::new(|c| c.set(Flag::Workers, "1", "--workers"))).unwrap();
         assert_eq!((config.workers, config.listeners[0].bind.port()), (Some(1), 1000));
         std::fs::write(&path, text(1001)).unwrap();
         let config = file.read().unwrap();

@@ -12,7 +12,7 @@ use evenkeel_core::snapshot::Snapshot;
 use evenkeel_core::time::Moment;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
@@ -83,6 +83,8 @@ pub struct State {
     pub data_plane: DataPlane,
     /// What the data plane acts on.
     pub snapshot: ArcSwap<Snapshot>,
+    /// Data plane threads that serve sessions.
+    pub workers: AtomicU16,
     /// Whether the listeners are bound.
     pub is_listening: AtomicBool,
     /// Whether the process ends.
@@ -105,6 +107,7 @@ impl State {
             clock,
             data_plane,
             snapshot: ArcSwap::default(),
+            workers: AtomicU16::new(0),
             is_listening: AtomicBool::new(false),
             is_draining: AtomicBool::new(false),
             reloads: ReloadCounts::default(),

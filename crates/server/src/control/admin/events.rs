@@ -1,6 +1,7 @@
 //! `/api/v1/events`: what happens, as server-sent events (WHATWG HTML, "Server-sent events").
 
-use super::{Admin, error};
+use super::answer::error;
+use super::context::{Admin, MAX_SUBSCRIBERS};
 use crate::control::state::StreamEvent;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
@@ -9,21 +10,13 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
 use serde_json::json;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// Most streams that are open at once; one more is answered with 503.
-pub const MAX_SUBSCRIBERS: usize = 16;
 
 /// Time between two comments that keep an idle stream open through middle boxes.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-pub(super) fn places() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MAX_SUBSCRIBERS))
-}
 
 pub(super) async fn events(Extract(admin): Extract<Admin>) -> Response {
     let Ok(place) = admin.subscribers.clone().try_acquire_owned() else {

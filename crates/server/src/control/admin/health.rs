@@ -1,6 +1,6 @@
 //! `/livez` and `/readyz`.
 
-use super::Admin;
+use super::context::Admin;
 use crate::control::state::Unready;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;

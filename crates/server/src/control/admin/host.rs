@@ -1,7 +1,7 @@
 //! The guard of the full API against DNS rebinding: a web page may make its own name resolve to 127.0.0.1, but its
 //! requests then carry that name in `Host`.
 
-use super::error;
+use super::answer::error;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;

@@ -3,38 +3,32 @@
 //! Reads [`State`] and changes nothing. The full API is for loopback only and refuses requests whose `Host` is not a
 //! loopback name, so that no web page can reach it by rebinding a DNS name; the public one serves health and metrics.
 
+mod answer;
+mod context;
 mod events;
 mod health;
 mod host;
 mod serve;
 mod services;
 
-pub use events::MAX_SUBSCRIBERS;
+pub use context::MAX_SUBSCRIBERS;
 pub(super) use health::STALL_LIMIT;
 pub use serve::{AdminBindError, AdminListener, Scope};
 
 use super::state::State;
-use super::telemetry::metrics::{CONTENT_TYPE, Metrics};
+use super::telemetry::metrics::CONTENT_TYPE;
+use answer::error;
 use axum::Router;
 use axum::extract::State as Extract;
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde_json::json;
+use context::Admin;
 use std::sync::Arc;
 
-/// What the handlers share.
-#[derive(Clone)]
-struct Admin {
-    state: Arc<State>,
-    metrics: Arc<Metrics>,
-    subscribers: Arc<tokio::sync::Semaphore>,
-}
-
 /// The routes of a scope.
-pub(super) fn router(state: Arc<State>, scope: Scope) -> Router {
-    let metrics = Arc::new(Metrics::new(state.clone()));
-    let admin = Admin { state, metrics, subscribers: events::places() };
+fn router(state: Arc<State>, scope: Scope) -> Router {
+    let admin = Admin::new(state);
     let public = Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
@@ -64,9 +58,10 @@ async fn method_not_allowed() -> Response {
     error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes another method")
 }
 
-/// An error as JSON: a stable code, and a sentence for people.
-fn error(status: StatusCode, code: &str, message: &str) -> Response {
-    (status, Json(json!({ "error": code, "message": message }))).into_response()
+/// Serves an address for as long as the task lives.
+pub async fn serve(listener: AdminListener, state: Arc<State>) {
+    let router = router(state, listener.scope());
+    listener.serve(router).await;
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! The admin API's sockets: bounded connections, bounded request heads, and a deadline for everything that a client
 //! may delay.
 
-use super::router;
-use crate::control::state::State;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -99,9 +97,8 @@ impl AdminListener {
         self.scope
     }
 
-    /// Serves for as long as the task lives.
-    pub async fn serve(self, state: Arc<State>) {
-        let router = router(state, self.scope);
+    /// Serves these routes for as long as the task lives.
+    pub(super) async fn serve(self, router: Router) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");

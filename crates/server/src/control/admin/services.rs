@@ -1,6 +1,6 @@
 //! `/api/v1/services`: every service with its endpoints and their load. Field names are stable.
 
-use super::Admin;
+use super::context::Admin;
 use crate::control::telemetry::record::state_code;
 use axum::extract::State as Extract;
 use axum::response::Json;

@@ -1,15 +1,12 @@
 //! The admin API by plain HTTP/1 over a socket.
 
 use super::*;
-use crate::clock::Clock;
-use crate::control::publisher::Publisher;
 use crate::control::state::{DiscoveryStatus, StreamEvent};
-use crate::control::test_config::{config, list, listener, service};
-use crate::dataplane::DataPlane;
+use crate::control::test_config::{self, config, list, listener, service};
 use evenkeel_core::id::WorkerIndex;
 use evenkeel_core::reason::ExchangeOutcome;
-use evenkeel_core::time::Moment;
 use serde_json::Value;
+use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -25,15 +22,11 @@ struct Api {
 
 impl Api {
     async fn start(scope: Scope) -> Self {
-        let clock = Clock::start();
-        let (events, _) = tokio::sync::mpsc::channel(1);
-        let state = Arc::new(State::new(clock, DataPlane::start(1, clock, events).unwrap()));
-        let config = config(vec![listener("web", "shop")], vec![service("shop", list(&[7, 8]))]);
-        let publication = Publisher::new(1).apply_config(&config, Moment::ZERO).unwrap();
-        state.snapshot.store(publication.snapshot);
+        let services = vec![service("shop", list(&[7, 8]))];
+        let state = test_config::state(&config(vec![listener("web", "shop")], services));
         let listener = AdminListener::bind((Ipv4Addr::LOCALHOST, 0).into(), scope).await.unwrap();
         let address = listener.address();
-        tokio::spawn(listener.serve(state.clone()));
+        tokio::spawn(serve(listener, state.clone()));
         Self { state, address }
     }
 

@@ -3,8 +3,10 @@
 //! The resolver's own cache is off: how long an answer holds is decided here, by [`Pace`](super::Pace). A failure
 //! never takes endpoints away; it keeps the last good answer and is tried again.
 
+use super::failure::{DiscoveryFailure, FailureReason};
 use super::pace::jitter;
-use super::{DiscoveryFailure, DiscoverySettings, FailureReason, Outcome, Reporter};
+use super::report::{Outcome, Reporter};
+use super::settings::{DiscoverySettings, NameServers};
 use evenkeel_core::endpoint::EndpointSpec;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -28,16 +30,6 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// SRV targets that are resolved at once.
 const TARGETS_AT_ONCE: usize = 8;
-
-/// Which name servers are asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NameServers {
-    /// Those of `/etc/resolv.conf`, read again after each failure; `/etc/hosts` is obeyed.
-    #[default]
-    System,
-    /// This one alone, over UDP and TCP.
-    Only(SocketAddr),
-}
 
 /// What is asked.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Endpoints from a file: read again when it changes; a broken or missing file keeps the last good list.
 
-use super::{DiscoveryFailure, FailureReason, Outcome, Reporter};
+use super::failure::{DiscoveryFailure, FailureReason};
+use super::report::{Outcome, Reporter};
 use crate::control::watch::{POLL_INTERVAL, Sight, WatchedFile};
 use std::path::PathBuf;
 

@@ -7,46 +7,23 @@ mod dns;
 mod failure;
 mod file;
 mod pace;
+mod report;
+mod settings;
 
-pub use dns::NameServers;
 pub use failure::{DiscoveryFailure, FailureReason};
 pub use pace::Pace;
+pub use report::{Answer, MAX_ENDPOINTS, Outcome};
+pub use settings::{DiscoverySettings, NameServers};
 
 use evenkeel_config::model::{EndpointSource, Service};
-use evenkeel_core::endpoint::EndpointSpec;
+use report::Reporter;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-/// Most endpoints of one service; an answer that names more is refused and the last good one stays.
-pub const MAX_ENDPOINTS: usize = 10_000;
-
 /// Answers that wait for the control loop; a source that is faster waits.
 const ANSWERS_QUEUED: usize = 64;
-
-/// What a source said.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// These are the endpoints.
-    Endpoints(Vec<EndpointSpec>),
-    /// Nothing changed since the last good answer.
-    StillGood,
-    /// No answer; the last good one stays.
-    Failed(DiscoveryFailure),
-}
-
-/// What a service's source said.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The service's name.
-    pub service: Arc<str>,
-    /// `static`, `dns`, `srv` or `file`.
-    pub source: &'static str,
-    /// What it said.
-    pub outcome: Outcome,
-    generation: u64,
-}
 
 /// The stable word for a source.
 #[must_use]
@@ -57,15 +34,6 @@ pub fn source_code(source: &EndpointSource) -> &'static str {
         EndpointSource::Srv { .. } => "srv",
         EndpointSource::File { .. } => "file",
     }
-}
-
-/// How sources are asked.
-#[derive(Clone, Debug, Default)]
-pub struct DiscoverySettings {
-    /// Which name servers.
-    pub name_servers: NameServers,
-    /// How often.
-    pub pace: Pace,
 }
 
 /// Every service's source, and the task that asks it.
@@ -147,29 +115,10 @@ impl Discovery {
     }
 }
 
-/// The way of a source's answers to the control loop.
-struct Reporter {
-    answers: mpsc::Sender<Answer>,
-    template: Answer,
-}
-
-impl Reporter {
-    async fn report(&self, outcome: Outcome) {
-        let outcome = match outcome {
-            Outcome::Endpoints(list) if list.len() > MAX_ENDPOINTS => Outcome::Failed(DiscoveryFailure::new(
-                FailureReason::TooManyEndpoints,
-                format!("{} endpoints, {MAX_ENDPOINTS} are allowed", list.len()),
-            )),
-            outcome => outcome,
-        };
-        // Refused only when the control loop is gone, and then this task is about to be aborted.
-        let _ = self.answers.send(Answer { outcome, ..self.template.clone() }).await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use evenkeel_core::endpoint::EndpointSpec;
     use evenkeel_core::policy::ServicePolicy;
     use std::net::{Ipv4Addr, SocketAddr};
 
@@ -208,22 +157,6 @@ mod tests {
             assert!(discovery.is_current(&new));
             discovery.follow(&[]);
             assert!(!discovery.is_current(&new));
-        });
-    }
-
-    #[test]
-    fn the_most_endpoints_are_taken_and_one_more_is_refused_with_its_reason() {
-        on_runtime(async {
-            let (answers, mut receiver) = mpsc::channel(2);
-            let template =
-                Answer { service: "a".into(), source: "dns", outcome: Outcome::StillGood, generation: 1 };
-            let reporter = Reporter { answers, template };
-            let one = EndpointSpec::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-            reporter.report(Outcome::Endpoints(vec![one.clone(); MAX_ENDPOINTS])).await;
-            reporter.report(Outcome::Endpoints(vec![one; MAX_ENDPOINTS + 1])).await;
-            assert!(matches!(receiver.recv().await.unwrap().outcome, Outcome::Endpoints(_)));
-            let Outcome::Failed(failure) = receiver.recv().await.unwrap().outcome else { panic!("taken") };
-            assert_eq!(failure.reason, FailureReason::TooManyEndpoints);
         });
     }
 }

@@ -45,7 +45,7 @@ fn write_config(path: &Path, ports: &[u16]) {
 }
 
 fn start_from_file(path: &Path) -> Server {
-    let (config, file) = ConfigFile::open(path, Box::new(|_| {})).unwrap();
+    let (config, file) = ConfigFile::open(path, Box::new(|_| Ok(()))).unwrap();
     Server::start_from(config, ConfigSource::File(file), Options::default()).unwrap()
 }
 

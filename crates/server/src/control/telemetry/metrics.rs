@@ -311,26 +311,17 @@ fn each_endpoint(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
-    use crate::control::publisher::Publisher;
-    use crate::control::test_config::{config, list, listener, service};
-    use crate::dataplane::DataPlane;
+    use crate::control::test_config::{self, config, list, listener, service};
     use evenkeel_core::id::WorkerIndex;
     use evenkeel_core::reason::EjectReason;
-    use evenkeel_core::time::Moment;
     use std::collections::{HashMap, HashSet};
     use std::time::Duration;
 
     const WORKER: WorkerIndex = WorkerIndex(0);
 
     fn state() -> Arc<State> {
-        let clock = Clock::start();
-        let (events, _) = tokio::sync::mpsc::channel(1);
-        let state = State::new(clock, DataPlane::start(1, clock, events).unwrap());
-        let config = config(vec![listener("web", "shop \"x\"")], vec![service("shop \"x\"", list(&[7]))]);
-        let publication = Publisher::new(1).apply_config(&config, Moment::ZERO).unwrap();
-        state.snapshot.store(publication.snapshot);
-        Arc::new(state)
+        let services = vec![service("shop \"x\"", list(&[7]))];
+        test_config::state(&config(vec![listener("web", "shop \"x\"")], services))
     }
 
     /// Reads OpenMetrics text strictly: every family has HELP and TYPE before its samples, is never torn apart, every

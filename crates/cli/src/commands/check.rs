@@ -1,0 +1,134 @@
+//! `evenkeel check`: every mistake of a configuration, or what was understood of it.
+
+use crate::exit::Exit;
+use crate::output::print;
+use anyhow::Context;
+use evenkeel_config::model::{Config, EndpointSource, Listener, Service};
+use evenkeel_core::endpoint::{EndpointSpec, EndpointState};
+use evenkeel_core::policy::BalancePolicy;
+use evenkeel_core::route::{PathMatch, RouteMatch};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  evenkeel check evenkeel.yaml
+  evenkeel check evenkeel.yaml && kill -HUP $(pidof evenkeel)
+
+Exit codes: 0 the configuration is well, 1 it has mistakes, 2 it cannot be read.";
+
+/// Check a configuration: print every mistake in it, or what was understood
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The configuration, YAML or JSON
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Prints every mistake, or what was understood.
+pub(crate) fn check(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let path = arguments.file.display();
+    File::open(&arguments.file).with_context(|| format!("cannot read {path}"))?;
+    match evenkeel_config::load(&arguments.file) {
+        Err(mistakes) => {
+            eprintln!("{mistakes}");
+            Ok(Exit::Findings)
+        }
+        Ok(config) => {
+            print(&format!("{path} is well.\n\n{}", understood(&config)))?;
+            Ok(Exit::Well)
+        }
+    }
+}
+
+fn understood(config: &Config) -> String {
+    let mut text = String::new();
+    let or = |address: Option<_>, none: &str| {
+        address.map_or_else(|| none.to_owned(), |a: std::net::SocketAddr| a.to_string())
+    };
+    let workers = config.workers.map_or_else(|| "one a core".to_owned(), |n| n.to_string());
+    let _ = writeln!(text, "workers   {workers}");
+    let _ = writeln!(text, "admin     {}", or(config.admin.bind, "off"));
+    if config.admin.public.is_some() {
+        let _ = writeln!(text, "public    {}", or(config.admin.public, "off"));
+    }
+    let drain = config.drain;
+    let _ = writeln!(
+        text,
+        "drain     {:?} at most, of which {:?} go by before sessions are asked to leave",
+        drain.deadline, drain.propagation_delay
+    );
+    for listener in &config.listeners {
+        describe_listener(&mut text, listener);
+    }
+    for service in &config.services {
+        describe_service(&mut text, service);
+    }
+    text
+}
+
+fn describe_listener(text: &mut String, listener: &Listener) {
+    let _ = writeln!(text, "\nlistener {} on {}", listener.name, listener.bind);
+    for route in &listener.routes {
+        let _ = writeln!(text, "  {} -> {}", describe_match(&route.matches), route.service);
+    }
+}
+
+fn describe_match(matches: &RouteMatch) -> String {
+    let mut parts = Vec::new();
+    parts.extend(matches.host.iter().map(|host| format!("host {host}")));
+    match &matches.path {
+        PathMatch::Any => {}
+        PathMatch::Exact(path) => parts.push(format!("path {path}")),
+        PathMatch::Prefix(prefix) => parts.push(format!("paths below {prefix}")),
+        PathMatch::Grpc { service, method: Some(method) } => parts.push(format!("gRPC {service}/{method}")),
+        PathMatch::Grpc { service, method: None } => parts.push(format!("gRPC {service}/*")),
+    }
+    parts.extend(matches.method.iter().map(|method| format!("method {method}")));
+    parts.extend(matches.headers.iter().map(|(name, value)| format!("header {name}: {value}")));
+    if parts.is_empty() { "everything".to_owned() } else { parts.join(", ") }
+}
+
+fn describe_service(text: &mut String, service: &Service) {
+    let policy = match service.policy.balance.policy {
+        BalancePolicy::PeakEwma => "peak_ewma",
+        BalancePolicy::LeastRequest => "least_request",
+        BalancePolicy::RoundRobin => "round_robin",
+        BalancePolicy::Random => "random",
+    };
+    let _ = writeln!(text, "\nservice {}, balanced by {policy}", service.name);
+    match &service.endpoints {
+        EndpointSource::Static(list) => {
+            for endpoint in list {
+                let _ = writeln!(text, "  {}", describe_endpoint(endpoint));
+            }
+        }
+        EndpointSource::Dns { name, port } => {
+            let _ = writeln!(text, "  every A and AAAA record of {name}, port {port}");
+        }
+        EndpointSource::Srv { name } => {
+            let _ = writeln!(text, "  every SRV target of {name}");
+        }
+        EndpointSource::File { path } => {
+            let _ = writeln!(text, "  every endpoint in {}", path.display());
+        }
+    }
+}
+
+fn describe_endpoint(endpoint: &EndpointSpec) -> String {
+    let mut text = endpoint.address.to_string();
+    if endpoint.weight != 1 {
+        let _ = write!(text, ", weight {}", endpoint.weight);
+    }
+    if let Some(zone) = &endpoint.zone {
+        let _ = write!(text, ", zone {zone}");
+    }
+    match endpoint.state {
+        EndpointState::Ready => {}
+        EndpointState::Terminating => text.push_str(", terminating"),
+        EndpointState::NotReady => text.push_str(", not ready"),
+    }
+    text
+}
