@@ -112,7 +112,7 @@ pub struct Engine {
 }
 
 /// Lists and buffers that are kept for the next exchange.
-const MOST_SPARE: usize = 256;
+const MOST_SPARE: usize = 4096;
 /// A spare that grew beyond this is not kept.
 const MOST_SPARE_BYTES: usize = 16 * 1024;
 
