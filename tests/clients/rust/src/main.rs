@@ -1,0 +1,88 @@
+//! A gRPC echo server and client on tonic; the README beside says what both owe. Run by the interop suite.
+
+mod codec;
+mod kinds;
+mod load;
+mod server;
+
+use clap::{Args, Parser, Subcommand};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+const SERVICE: &str = "evenkeel.test.Echo";
+
+#[derive(Parser)]
+#[command(about = "gRPC echo server and client on tonic")]
+struct CommandLine {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Serves until SIGTERM.
+    Server {
+        /// 0 is a free one.
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// What every answer bears.
+        #[arg(long)]
+        name: String,
+        /// Delay of each answer.
+        #[arg(long, default_value_t = 0)]
+        delay_ms: u64,
+    },
+    /// Makes calls on one channel.
+    Client(Work),
+}
+
+/// What the command line asks of the client.
+#[derive(Args)]
+struct Work {
+    /// HOST:PORT.
+    #[arg(long)]
+    target: String,
+    /// Calls to make.
+    #[arg(long, default_value_t = 0)]
+    calls: u64,
+    /// Time to call for, instead of `--calls`.
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Calls in flight.
+    #[arg(long, default_value_t = 1)]
+    concurrency: usize,
+    /// Delay that the server is asked for.
+    #[arg(long, default_value_t = 0)]
+    delay_ms: u64,
+    /// Deadline of each call.
+    #[arg(long, default_value_t = 10_000)]
+    deadline_ms: u64,
+    /// Also each kind of call once.
+    #[arg(long)]
+    kinds: bool,
+}
+
+impl Work {
+    fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let done = match CommandLine::parse().verb {
+        Verb::Server { port, name, delay_ms } => {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            server::serve(address, name, Duration::from_millis(delay_ms)).await
+        }
+        Verb::Client(work) => load::call(work).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
