@@ -1,6 +1,7 @@
 //! A gRPC echo server and client on tonic; the README beside says what both owe. Run by the interop suite.
 
 mod codec;
+mod codes;
 mod kinds;
 mod load;
 mod server;
