@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -80,14 +82,23 @@ type load struct {
 	channel *grpc.ClientConn
 	until   time.Time
 
-	mutex  sync.Mutex
-	made   int
-	codes  map[string]int
-	micros map[string][]int64
+	mutex   sync.Mutex
+	stopped bool
+	made    int
+	codes   map[string]int
+	micros  map[string][]int64
 }
 
 func (l *load) run() {
 	l.until = time.Now().Add(l.period)
+	terminate := make(chan os.Signal, 1)
+	signal.Notify(terminate, syscall.SIGTERM)
+	go func() {
+		<-terminate
+		l.mutex.Lock()
+		defer l.mutex.Unlock()
+		l.stopped = true
+	}()
 	var lanes sync.WaitGroup
 	for range l.concurrency {
 		lanes.Go(func() {
@@ -102,7 +113,7 @@ func (l *load) run() {
 func (l *load) another() (int, bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	if l.period > 0 && !time.Now().Before(l.until) || l.period == 0 && l.made >= l.calls {
+	if l.stopped || l.period > 0 && !time.Now().Before(l.until) || l.period == 0 && l.made >= l.calls {
 		return 0, false
 	}
 	l.made++

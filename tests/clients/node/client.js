@@ -49,12 +49,14 @@ class Load {
   constructor(client, values) {
     this.client = client;
     this.values = values;
+    this.stopped = false;
     this.calls = 0;
     this.codes = {};
     this.micros = {};
   }
 
   another() {
+    if (this.stopped) return false;
     const { seconds, calls } = this.values;
     return seconds > 0 ? performance.now() < this.until : this.calls < calls;
   }
@@ -198,6 +200,7 @@ async function call(values) {
     client.waitForReady(Date.now() + values["deadline-ms"], (error) => (error ? late() : done()));
   });
   const load = new Load(client, values);
+  process.once("SIGTERM", () => { load.stopped = true; });
   await load.run();
   const report = load.report();
   if (values.kinds) report.kinds = await eachKind(client, values["deadline-ms"]);

@@ -93,11 +93,18 @@ class Load:
         self.args = args
         self.left = args.calls if args.seconds is None else None
         self.until = None if args.seconds is None else time.monotonic() + args.seconds
+        self.stopped = False
         self.calls = 0
         self.errors = {}
         self.micros = {}
 
+    def stop(self):
+        """Makes no more calls; those in flight end."""
+        self.stopped = True
+
     def another(self):
+        if self.stopped:
+            return False
         if self.until is not None:
             return time.monotonic() < self.until
         return self.calls < self.left
@@ -222,6 +229,7 @@ async def call(args):
             print(f"nothing answers at {args.target}", file=sys.stderr)
             return 2
         load = Load(channel, args)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, load.stop)
         await load.run()
         report = load.report()
         if args.kinds:

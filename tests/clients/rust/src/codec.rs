@@ -1,8 +1,11 @@
-//! The codec of messages that are bytes and nothing else. Client and server use it.
+//! The service's name, and the codec of messages that are bytes and nothing else. Client and server use it.
 
 use bytes::{Buf, BufMut, Bytes};
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+/// The service.
+pub(crate) const SERVICE: &str = "evenkeel.test.Echo";
 
 /// Bytes to bytes.
 #[derive(Clone, Copy, Default)]

@@ -1,8 +1,8 @@
 //! Each kind of call once. Run by the client after its load.
 
+use crate::channel::{backend_of, path, ready};
 use crate::codec::Raw;
 use crate::codes::name_of;
-use crate::load::{backend_of, path, ready};
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Map, Value};

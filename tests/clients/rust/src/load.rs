@@ -1,28 +1,38 @@
 //! The client: unary calls on one channel, a fixed number in flight. Run by `main`.
 
+use crate::channel::{backend_of, path, ready};
 use crate::codec::Raw;
 use crate::codes::name_of;
-use crate::{SERVICE, Work, kinds};
+use crate::kinds;
+use crate::work::Work;
 use anyhow::Context;
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::uri::PathAndQuery;
 use serde_json::{Map, Value, json};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
-use tonic::client::Grpc;
-use tonic::metadata::MetadataMap;
+use tokio::signal::unix::{SignalKind, signal};
+use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
 
 /// Makes the calls and prints the report.
 pub(crate) async fn call(work: Work) -> anyhow::Result<()> {
     let endpoint = Endpoint::from_str(&format!("http://{}", work.target))?.connect_timeout(work.deadline());
     let channel = endpoint.connect().await.with_context(|| format!("nothing answers at {}", work.target))?;
     let load = Load::new(channel.clone(), &work);
-    join_all((0..work.concurrency).map(|_| load.lane())).await;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stop = async {
+        terminate.recv().await;
+        load.stop();
+        pending::<()>().await;
+    };
+    tokio::select! {
+        _ = join_all((0..work.concurrency).map(|_| load.lane())) => {}
+        () = stop => {}
+    }
     let mut report = load.report();
     if work.kinds {
         report.insert("kinds".into(), kinds::each(&channel, work.deadline()).await);
@@ -31,29 +41,11 @@ pub(crate) async fn call(work: Work) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The path of a method of the service.
-pub(crate) fn path(method: &str) -> PathAndQuery {
-    PathAndQuery::from_str(&format!("/{SERVICE}/{method}")).expect("our own names are paths")
-}
-
-/// A client that can take a call.
-pub(crate) async fn ready(channel: &Channel) -> Result<Grpc<Channel>, Status> {
-    let mut client = Grpc::new(channel.clone());
-    client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-    Ok(client)
-}
-
-/// The server's name, which header and trailer must agree on.
-pub(crate) fn backend_of(headers: &MetadataMap, trailers: &MetadataMap) -> Option<String> {
-    let first = headers.get("x-backend")?;
-    let last = trailers.get("x-backend-trailer")?;
-    if first == last { first.to_str().ok().map(str::to_owned) } else { None }
-}
-
 struct Load<'a> {
     channel: Channel,
     work: &'a Work,
     until: Option<Instant>,
+    stopped: Cell<bool>,
     seen: RefCell<Seen>,
 }
 
@@ -67,7 +59,12 @@ struct Seen {
 impl<'a> Load<'a> {
     fn new(channel: Channel, work: &'a Work) -> Self {
         let until = work.seconds.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds));
-        Self { channel, work, until, seen: RefCell::default() }
+        Self { channel, work, until, stopped: Cell::new(false), seen: RefCell::default() }
+    }
+
+    /// Makes no more calls; those in flight end.
+    fn stop(&self) {
+        self.stopped.set(true);
     }
 
     async fn lane(&self) {
@@ -89,7 +86,7 @@ impl<'a> Load<'a> {
             Some(until) => Instant::now() < until,
             None => seen.calls < self.work.calls,
         };
-        more.then(|| {
+        (more && !self.stopped.get()).then(|| {
             seen.calls += 1;
             seen.calls
         })
@@ -154,17 +151,5 @@ mod tests {
         assert_eq!(quantile(&values, 0.50), 51);
         assert_eq!(quantile(&values, 0.99), 100);
         assert_eq!(quantile(&[], 0.99), 0);
-    }
-
-    #[test]
-    fn a_backend_is_believed_only_if_header_and_trailer_agree() {
-        let mut headers = MetadataMap::new();
-        headers.insert("x-backend", tonic::metadata::MetadataValue::from_static("a"));
-        let mut trailers = MetadataMap::new();
-        assert_eq!(backend_of(&headers, &trailers), None);
-        trailers.insert("x-backend-trailer", tonic::metadata::MetadataValue::from_static("b"));
-        assert_eq!(backend_of(&headers, &trailers), None);
-        trailers.insert("x-backend-trailer", tonic::metadata::MetadataValue::from_static("a"));
-        assert_eq!(backend_of(&headers, &trailers), Some("a".into()));
     }
 }

@@ -1,17 +1,18 @@
 //! A gRPC echo server and client on tonic; the README beside says what both owe. Run by the interop suite.
 
+mod channel;
 mod codec;
 mod codes;
 mod kinds;
 mod load;
 mod server;
+mod work;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
-
-const SERVICE: &str = "evenkeel.test.Echo";
+use work::Work;
 
 #[derive(Parser)]
 #[command(about = "gRPC echo server and client on tonic")]
@@ -36,38 +37,6 @@ enum Verb {
     },
     /// Makes calls on one channel.
     Client(Work),
-}
-
-/// What the command line asks of the client.
-#[derive(Args)]
-struct Work {
-    /// HOST:PORT.
-    #[arg(long)]
-    target: String,
-    /// Calls to make.
-    #[arg(long, default_value_t = 0)]
-    calls: u64,
-    /// Time to call for, instead of `--calls`.
-    #[arg(long)]
-    seconds: Option<f64>,
-    /// Calls in flight.
-    #[arg(long, default_value_t = 1)]
-    concurrency: usize,
-    /// Delay that the server is asked for.
-    #[arg(long, default_value_t = 0)]
-    delay_ms: u64,
-    /// Deadline of each call.
-    #[arg(long, default_value_t = 10_000)]
-    deadline_ms: u64,
-    /// Also each kind of call once.
-    #[arg(long)]
-    kinds: bool,
-}
-
-impl Work {
-    fn deadline(&self) -> Duration {
-        Duration::from_millis(self.deadline_ms)
-    }
 }
 
 #[tokio::main(flavor = "current_thread")]

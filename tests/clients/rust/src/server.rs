@@ -1,7 +1,6 @@
 //! The server: four methods; every answer bears the server's name. Run by `main`.
 
-use crate::SERVICE;
-use crate::codec::Raw;
+use crate::codec::{Raw, SERVICE};
 use crate::codes::code_named;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import sun.misc.Signal;
 
 /** Unary calls on one channel, a fixed number in flight. */
 final class Load {
@@ -26,6 +27,7 @@ final class Load {
     private final Work work;
     private final long until;
     private final CountDownLatch lanes;
+    private boolean stopped;
     private int made;
     private final Map<String, Integer> codes = new TreeMap<>();
     private final Map<String, List<Long>> micros = new TreeMap<>();
@@ -47,6 +49,7 @@ final class Load {
                 .build();
         connect(channel, work);
         Load load = new Load(channel, work);
+        Signal.handle(new Signal("TERM"), signal -> load.stop());
         for (int lane = 0; lane < work.concurrency; lane++) {
             load.next();
         }
@@ -75,9 +78,14 @@ final class Load {
         }
     }
 
+    /** Makes no more calls; those in flight end. */
+    private synchronized void stop() {
+        stopped = true;
+    }
+
     private synchronized int another() {
         boolean more = work.seconds > 0 ? System.nanoTime() < until : made < work.calls;
-        return more ? ++made : 0;
+        return more && !stopped ? ++made : 0;
     }
 
     /** The next call of a lane; each call's end begins the next one on another thread, so nothing recurses. */
