@@ -1,7 +1,7 @@
 //! Running a program: aloud, quietly, for its text, or as a test run whose cases are counted.
 
 use anyhow::{Context, Result, bail};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 /// Cases of a suite.
@@ -75,7 +75,7 @@ pub(crate) fn tests(command: &mut Command) -> Result<Cases> {
         for line in BufReader::new(output).split(b'\n') {
             let line = line?;
             let line = String::from_utf8_lossy(&line);
-            writeln!(std::io::stdout(), "{line}")?;
+            println!("{line}");
             if let Some(counted) = counted(&line) {
                 cases.add(&counted);
             }

@@ -83,7 +83,7 @@ fn lints() -> Result<Finding> {
 }
 
 fn documentation() -> Result<Finding> {
-    let words = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];
+    let words = ["doc", "--workspace", "--no-deps", "--locked"];
     run::aloud(cargo(words).env("RUSTDOCFLAGS", "-D warnings")).map(Finding::from_exit)
 }
 

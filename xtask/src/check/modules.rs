@@ -16,6 +16,7 @@ pub(super) fn check() -> Result<Finding> {
         if let Some((package, file)) = path.rsplit_once("/src/")
             && file.ends_with(".rs")
             && !file.starts_with("bin/")
+            && !path.starts_with("bench/")
         {
             let text = std::fs::read_to_string(tree().join(&path)).with_context(|| path.clone())?;
             crates.entry(package.to_owned()).or_default().push((file.to_owned(), text));
