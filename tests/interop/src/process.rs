@@ -89,8 +89,34 @@ impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _gone = self.kill();
-        if std::thread::panicking() {
-            eprintln!("-- {} said:\n{}", self.name, self.said().unwrap_or_default());
-        }
+        // Shown only if the test fails, as all that a test prints.
+        println!("-- {} said at its end:\n{}", self.name, tail(&self.said().unwrap_or_default()));
+    }
+}
+
+/// The last lines of a text.
+fn tail(text: &str) -> &str {
+    const LINES: usize = 40;
+    let start = text.trim_end().rmatch_indices('\n').nth(LINES - 1).map_or(0, |(at, _)| at + 1);
+    &text[start..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_lines_are_shown() {
+        let long: String = (0..100).map(|line| format!("{line}\n")).collect();
+        assert!(tail(&long).starts_with("60\n") && tail(&long).ends_with("99\n"));
+        assert_eq!(tail("a\nb"), "a\nb");
+    }
+
+    #[test]
+    fn a_process_that_ends_too_early_is_reported_with_its_words() {
+        let mut early = Process::start("early", Command::new("sh").args(["-c", "echo why; exit 3"])).unwrap();
+        let error = early.until::<()>("it serves", |_| Ok(None)).unwrap_err().to_string();
+        assert!(error.contains("it serves") && error.contains("why"), "{error}");
+        assert!(early.finish().is_err());
     }
 }

@@ -27,6 +27,8 @@ pub(super) fn run() -> Result<Outcome> {
 
     let mut test = cargo(["test", "--locked", "-p", "evenkeel-interop", "--features", "real"]);
     test.args(["--no-fail-fast", "--", "--test-threads=1"]).env(PROGRAMS, &file);
+    // What the processes said tells more than where a test stood.
+    test.env("RUST_BACKTRACE", "0");
     for (language, _) in &not_run {
         // Every test that needs a language has its name among its words.
         test.args(["--skip", &format!("{language}_")]);
