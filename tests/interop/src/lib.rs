@@ -1,0 +1,9 @@
+//! Real processes for the interop tests: gRPC servers, gRPC clients under load, Evenkeel between them. Knows the programs of
+//! `tests/clients` by their command line, and Evenkeel by its configuration, its port and its admin API; nothing of its code.
+
+pub mod evenkeel;
+pub mod load;
+pub mod process;
+pub mod programs;
+pub mod server;
+pub mod wait;

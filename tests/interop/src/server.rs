@@ -1,0 +1,87 @@
+//! A real gRPC server of `tests/clients`.
+
+use crate::process::Process;
+use crate::programs;
+use anyhow::Result;
+use std::time::Duration;
+
+/// A running server, killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    language: &'static str,
+    name: String,
+    port: u16,
+    delay: Duration,
+}
+
+impl Server {
+    /// Starts one on a free port and waits until it serves. Each answer takes `delay`.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start(language: &'static str, name: &str, delay: Duration) -> Result<Self> {
+        Self::start_at(language, name, delay, 0)
+    }
+
+    /// Starts as many, named a, b, c and on, in the language that is fastest.
+    ///
+    /// # Errors
+    /// If one does not start.
+    pub fn several(count: u8, delay: Duration) -> Result<Vec<Self>> {
+        let language = programs::fastest()?;
+        (0..count).map(|place| Self::start(language, &char::from(b'a' + place).to_string(), delay)).collect()
+    }
+
+    fn start_at(language: &'static str, name: &str, delay: Duration, port: u16) -> Result<Self> {
+        let mut command = programs::command(language)?;
+        command.args(["server", "--name", name, "--port", &port.to_string()]);
+        command.args(["--delay-ms", &delay.as_millis().to_string()]);
+        let mut process = Process::start(&format!("{language} server {name}"), &mut command)?;
+        let port = process.until("it says READY", |process| {
+            let said = process.said()?;
+            let ready = said.lines().find_map(|line| line.strip_prefix("READY "));
+            Ok(ready.and_then(|port| port.trim().parse().ok()))
+        })?;
+        Ok(Self { process, language, name: name.to_owned(), port, delay })
+    }
+
+    /// Its name, which its answers bear.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it serves.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it at once, as SIGKILL does.
+    ///
+    /// # Errors
+    /// If that could not be.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Stops it gracefully and sees it end well.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn stop(&mut self) -> Result<()> {
+        self.process.terminate()?;
+        self.process.finish()
+    }
+
+    /// Starts it again at its old address, after its end.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start_again(&mut self) -> Result<()> {
+        let again = Self::start_at(self.language, &self.name, self.delay, self.port)?;
+        *self = again;
+        Ok(())
+    }
+}
