@@ -87,15 +87,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             eprintln!("{}", texts.join("\n\n"));
             Ok(Exit::Findings)
         }
-        Ok((config, source)) => Ok(match control::run(config, source).map_err(in_one_line)? {
-            ExitReport::Drained(_) => Exit::Well,
-            ExitReport::GivenUp => Exit::CouldNot,
-        }),
+        Ok((config, source)) => {
+            Ok(match control::run(config, source).map_err(|error| in_one_line(&error))? {
+                ExitReport::Drained(_) => Exit::Well,
+                ExitReport::GivenUp => Exit::CouldNot,
+            })
+        }
     }
 }
 
 /// The error's own words, which name their cause already: a chain would say it twice.
-fn in_one_line(error: StartError) -> anyhow::Error {
+fn in_one_line(error: &StartError) -> anyhow::Error {
     anyhow::anyhow!("{error}")
 }
 
