@@ -97,4 +97,5 @@ fn an_admin_port_in_use_is_a_clear_error_and_the_process_ends() {
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.starts_with(&format!("evenkeel: admin: cannot listen on {address}: ")), "{error}");
+    assert_eq!(error.matches("in use").count(), 1, "the cause once: {error}");
 }

@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use evenkeel_config::{Config, Flag, Mistakes, Target};
-use evenkeel_server::control::{self, ConfigFile, ConfigSource, ExitReport};
+use evenkeel_server::control::{self, ConfigFile, ConfigSource, ExitReport, StartError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -87,11 +87,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             eprintln!("{}", texts.join("\n\n"));
             Ok(Exit::Findings)
         }
-        Ok((config, source)) => Ok(match control::run(config, source)? {
-            ExitReport::Drained(_) => Exit::Well,
-            ExitReport::GivenUp => Exit::CouldNot,
-        }),
+        Ok((config, source)) => {
+            Ok(match control::run(config, source).map_err(|error| in_one_line(&error))? {
+                ExitReport::Drained(_) => Exit::Well,
+                ExitReport::GivenUp => Exit::CouldNot,
+            })
+        }
     }
+}
+
+/// The error's own words, which name their cause already: a chain would say it twice.
+fn in_one_line(error: &StartError) -> anyhow::Error {
+    anyhow::anyhow!("{error}")
 }
 
 /// The configuration of `--listen` and `--to`, or what is wrong with each flag.

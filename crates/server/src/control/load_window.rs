@@ -87,6 +87,10 @@ fn skew(loads: &[(u64, u32)]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use evenkeel_core::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec};
+    use evenkeel_core::id::WorkerIndex;
+    use evenkeel_core::time::Moment;
+    use std::net::SocketAddr;
 
     #[test]
     fn equal_loads_are_level() {
@@ -115,5 +119,45 @@ mod tests {
         assert_eq!(skew(&[]), 1.0);
         assert_eq!(skew(&[(0, 1), (0, 1)]), 1.0);
         assert_eq!(skew(&[(5, 0)]), 1.0);
+    }
+
+    const SERVICE: ServiceId = ServiceId(0);
+
+    fn specs(ports: &[u16]) -> Vec<EndpointSpec> {
+        ports.iter().map(|&port| EndpointSpec::at(SocketAddr::from(([10, 0, 0, 1], port)))).collect()
+    }
+
+    fn give(set: &EndpointSet, endpoint: usize, exchanges: usize) {
+        (0..exchanges).for_each(|_| set.endpoints[endpoint].stats.cell(WorkerIndex(0)).exchange_began());
+    }
+
+    #[test]
+    fn load_from_before_the_window_does_not_count() {
+        let mut writer = EndpointSetWriter::new(SERVICE, 1, EndpointIds::default());
+        let (set, _) = writer.publish(specs(&[1, 2]), Moment::ZERO).unwrap();
+        let mut windows = LoadWindows::default();
+        windows.sample([(SERVICE, &*set)].into_iter());
+        give(&set, 0, 100);
+        assert_eq!(windows.skew(SERVICE, &set), 2.0);
+        for _ in 0..WINDOW_SAMPLES - 1 {
+            windows.sample([(SERVICE, &*set)].into_iter());
+        }
+        assert_eq!(windows.skew(SERVICE, &set), 2.0, "the first sample is still in the window");
+        windows.sample([(SERVICE, &*set)].into_iter());
+        assert_eq!(windows.skew(SERVICE, &set), 1.0);
+    }
+
+    #[test]
+    fn a_new_endpoint_set_begins_a_new_window() {
+        let mut writer = EndpointSetWriter::new(SERVICE, 1, EndpointIds::default());
+        let (before, _) = writer.publish(specs(&[1, 2]), Moment::ZERO).unwrap();
+        let mut windows = LoadWindows::default();
+        windows.sample([(SERVICE, &*before)].into_iter());
+        give(&before, 0, 100);
+        let (after, _) = writer.publish(specs(&[1, 2, 3]), Moment::ZERO).unwrap();
+        assert_eq!(windows.skew(SERVICE, &after), 1.0, "nothing is known of the new set");
+        windows.sample([(SERVICE, &*after)].into_iter());
+        give(&after, 2, 30);
+        assert_eq!(windows.skew(SERVICE, &after), 3.0);
     }
 }

@@ -50,10 +50,15 @@ impl Operator {
         let publisher = Publisher::new(workers);
         let mut operator = Self { state, config: config.clone(), publisher, discovery, chronicle };
         let publication = operator.publisher.apply_config(config, operator.state.clock.now());
-        operator.publish(publication);
+        if let Some(publication) = &publication {
+            operator.hand_over(&publication.snapshot);
+        }
         operator.listen(config)?;
         operator.state.is_listening.store(true, Relaxed);
         operator.chronicle.tell(What::Started { workers: usize::from(workers) });
+        for what in publication.into_iter().flat_map(|p| p.happenings) {
+            operator.chronicle.tell(what);
+        }
         operator.follow();
         Ok(operator)
     }

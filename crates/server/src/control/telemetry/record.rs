@@ -117,10 +117,11 @@ impl Record {
             What::DiscoveryRecovered { service } => {
                 record(LogLevel::Info, "discovery_recovered").with("service", &**service)
             }
-            What::ConfigurationApplied { summary } => record(LogLevel::Info, "configuration_applied")
-                .with("message", format!("configuration applied: {summary}")),
+            What::ConfigurationApplied { summary } => {
+                record(LogLevel::Info, "configuration_applied").with("message", summary.as_str())
+            }
             What::ConfigurationUnchanged => record(LogLevel::Info, "configuration_unchanged")
-                .with("message", "configuration read again: it changes nothing"),
+                .with("message", "the configuration was read again and changes nothing"),
             What::ConfigurationRejected { mistakes } => record(LogLevel::Error, "configuration_rejected")
                 .with("message", "the running configuration stays")
                 .with("mistakes", mistakes.clone()),
