@@ -89,6 +89,26 @@ fn a_process_serves_its_admin_api_reloads_on_hangup_and_drains_on_terminate() {
 }
 
 #[test]
+fn a_second_signal_ends_a_drain_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("evenkeel.yaml");
+    write_config(&path, "127.0.0.1:1");
+    let slow = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace("deadline: 5s, propagation_delay: 0s", "deadline: 1h, propagation_delay: 1h");
+    std::fs::write(&path, slow).unwrap();
+    let mut running =
+        Running::start(&["--config", path.to_str().unwrap(), "--workers", "1", "--log", "json"]);
+    running.wait_for("started");
+    running.signal("TERM");
+    assert_eq!(running.wait_for("drain_began")["deadline_ms"], 3_600_000);
+    running.signal("INT");
+    assert_eq!(running.wait_for("drain_began")["deadline_ms"], 0);
+    running.wait_for("drain_ended");
+    assert_eq!(running.process.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn an_admin_port_in_use_is_a_clear_error_and_the_process_ends() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

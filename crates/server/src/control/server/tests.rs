@@ -146,3 +146,49 @@ fn an_endpoints_file_that_changes_is_followed_and_a_broken_one_keeps_the_last_go
     let record = wait_for(&mut events, "endpoint_changed");
     assert_eq!((&record["state"], &record["previous_state"]), (&"terminating".into(), &"ready".into()));
 }
+
+#[test]
+fn a_listeners_port_in_use_is_a_clear_error() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut web = listener("web", "a");
+    web.bind = taken.local_addr().unwrap();
+    let config = config(vec![web], vec![service("a", list(&[1]))]);
+    let Err(error) = Server::start(config, Options::default()) else { panic!("it started") };
+    let expected = format!("listener web: cannot listen on {}: ", taken.local_addr().unwrap());
+    assert!(error.to_string().starts_with(&expected), "{error}");
+}
+
+#[test]
+fn a_reload_whose_address_is_taken_leaves_everything_as_it_was() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let before = config(vec![listener("web", "a")], vec![service("a", list(&[1]))]);
+    let server = Server::start(before.clone(), Options::default()).unwrap();
+    let (snapshot, addresses) = (server.state().snapshot.load_full(), server.addresses());
+    let mut other = listener("other", "b");
+    other.bind = taken.local_addr().unwrap();
+    let after = config(
+        vec![listener("web", "b"), other],
+        vec![service("a", list(&[1, 2])), service("b", list(&[3]))],
+    );
+    assert!(matches!(server.apply(after), Err(ApplyError::Listen(_))));
+    let now = server.state().snapshot.load_full();
+    assert_eq!((now.services.len(), now.listeners.len()), (1, 1));
+    assert!(Arc::ptr_eq(&now.services[0], &snapshot.services[0]));
+    assert!(Arc::ptr_eq(&now.listeners[0], &snapshot.listeners[0]));
+    assert_eq!(server.addresses(), addresses);
+    assert!(std::net::TcpStream::connect(server.address("web").unwrap()).is_ok());
+    assert_eq!(server.apply(before).unwrap(), Applied::Unchanged);
+}
+
+#[test]
+fn a_reload_binds_what_is_new_and_closes_what_is_gone() {
+    let services = vec![service("a", list(&[1]))];
+    let server =
+        Server::start(config(vec![listener("one", "a")], services.clone()), Options::default()).unwrap();
+    let one = server.address("one").unwrap();
+    server.apply(config(vec![listener("two", "a")], services)).unwrap();
+    assert_eq!(server.address("one"), None);
+    let two = server.address("two").unwrap();
+    assert!(std::net::TcpStream::connect(two).is_ok());
+    assert_ne!(one, two);
+}
