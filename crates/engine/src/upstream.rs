@@ -1,21 +1,19 @@
 //! One worker's connections to one endpoint, and the exchanges that wait for one.
 
-use crate::conn::Conn;
-use crate::exchange::Exchange;
-use crate::slots::Key;
+use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::endpoint::Endpoint;
 use std::collections::VecDeque;
 
 /// The connections to one endpoint.
 #[derive(Debug)]
-pub struct Pool {
+pub(crate) struct Pool {
     /// Index of the service in the engine's list.
     pub(crate) service: usize,
     pub(crate) endpoint: Endpoint,
-    pub(crate) conns: Vec<Key<Conn>>,
+    pub(crate) conns: Vec<ConnKey>,
     /// How many of them do not take exchanges yet.
     pub(crate) opening: u32,
-    pub(crate) pending: VecDeque<Key<Exchange>>,
+    pub(crate) pending: VecDeque<ExchangeKey>,
     /// The endpoint left its set: nothing new is opened, and the pool goes with its last connection.
     pub(crate) is_removed: bool,
 }

@@ -1,11 +1,10 @@
 //! Pick an endpoint, take a stream of one of its connections, or wait for one.
 
 use super::{Engine, Wake};
-use crate::action::{Action, ConnKey};
+use crate::action::Action;
 use crate::conn::{Conn, Phase, Role, UpstreamSide};
-use crate::exchange::{Exchange, Leg, Side};
-use crate::slots::Key;
-use crate::upstream::Pool;
+use crate::exchange::{Leg, Side};
+use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::balancer::Report;
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
@@ -15,7 +14,7 @@ use evenkeel_wire::http2::MAX_STREAM_ID;
 
 impl Engine {
     /// Gives an exchange to an endpoint of its service.
-    pub(super) fn dispatch(&mut self, now: Moment, exchange: Key<Exchange>) {
+    pub(super) fn dispatch(&mut self, now: Moment, exchange: ExchangeKey) {
         let ex = &self.exchanges[exchange];
         let service = &mut self.services[ex.service];
         if ex.sent_times > service.service.policy.retry.attempts {
@@ -46,7 +45,7 @@ impl Engine {
     }
 
     /// Queues an exchange until a connection or a stream comes free, and opens a connection if that helps.
-    fn wait(&mut self, now: Moment, exchange: Key<Exchange>, pool_key: Key<Pool>) {
+    fn wait(&mut self, now: Moment, exchange: ExchangeKey, pool_key: PoolKey) {
         let pool = &mut self.pools[pool_key];
         let policy = self.services[pool.service].service.policy.upstream;
         if pool.pending.len() >= policy.pending as usize {
@@ -61,7 +60,7 @@ impl Engine {
     }
 
     /// Opens a connection if more exchanges wait than those that are being opened will take.
-    fn open_if_needed(&mut self, now: Moment, pool_key: Key<Pool>) {
+    fn open_if_needed(&mut self, now: Moment, pool_key: PoolKey) {
         let pool = &mut self.pools[pool_key];
         let policy = self.services[pool.service].service.policy;
         if pool.pending.len() <= pool.opening as usize * policy.upstream.max_streams as usize {
@@ -126,7 +125,7 @@ impl Engine {
     }
 
     /// Puts a request on a connection's wire.
-    fn send_request(&mut self, now: Moment, exchange: Key<Exchange>, key: ConnKey) {
+    fn send_request(&mut self, now: Moment, exchange: ExchangeKey, key: ConnKey) {
         let (conn, ex) = (&mut self.conns[key], &mut self.exchanges[exchange]);
         let window = i64::from(conn.peer.initial_window_size);
         let policy = self.services[ex.service].service.policy.upstream;
@@ -163,7 +162,7 @@ impl Engine {
     }
 
     /// An exchange that its endpoint did not process goes to another one, or fails.
-    pub(super) fn move_on(&mut self, now: Moment, exchange: Key<Exchange>, outcome: ExchangeOutcome) {
+    pub(super) fn move_on(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
         self.leave_upstream(exchange, None);
         let ex = &mut self.exchanges[exchange];
         if !ex.may_move() {
@@ -180,7 +179,7 @@ impl Engine {
     }
 
     /// The pool's exchanges that wait go to other endpoints: this one took no connection.
-    pub(super) fn move_pending(&mut self, now: Moment, pool_key: Key<Pool>) {
+    pub(super) fn move_pending(&mut self, now: Moment, pool_key: PoolKey) {
         let Some(pool) = self.pools.get_mut(pool_key) else { return };
         for exchange in std::mem::take(&mut pool.pending) {
             if self.exchanges.has(exchange) {
@@ -191,7 +190,7 @@ impl Engine {
     }
 
     /// Exchanges that waited for a stream of a connection that ends in peace are picked for again.
-    pub(super) fn redistribute(&mut self, now: Moment, pool: Key<Pool>) {
+    pub(super) fn redistribute(&mut self, now: Moment, pool: PoolKey) {
         let Some(pool) = self.pools.get_mut(pool) else { return };
         for exchange in std::mem::take(&mut pool.pending) {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
@@ -204,7 +203,7 @@ impl Engine {
     }
 
     /// Tells the balancer what became of an exchange or a connection.
-    pub(super) fn report(&mut self, now: Moment, pool: Key<Pool>, report: Report) {
+    pub(super) fn report(&mut self, now: Moment, pool: PoolKey, report: Report) {
         let Some(pool) = self.pools.get(pool) else { return };
         let event = self.services[pool.service].balancer.report(now, pool.endpoint.id, report);
         if let Some(event) = event {
@@ -220,7 +219,7 @@ impl Engine {
         self.drop_pool_if_done(pool_key);
     }
 
-    pub(super) fn drop_pool_if_done(&mut self, pool_key: Key<Pool>) {
+    pub(super) fn drop_pool_if_done(&mut self, pool_key: PoolKey) {
         let Some(pool) = self.pools.get(pool_key) else { return };
         if pool.is_removed && pool.is_empty() {
             let endpoint = pool.endpoint.id;
@@ -230,7 +229,7 @@ impl Engine {
     }
 
     /// Why an upstream of this pool closes when it is no longer needed; `None` while it is.
-    pub(super) fn pool_end(&self, pool: Key<Pool>) -> Option<CloseReason> {
+    pub(super) fn pool_end(&self, pool: PoolKey) -> Option<CloseReason> {
         let pool = self.pools.get(pool)?;
         if self.services[pool.service].is_removed {
             Some(CloseReason::ServiceRemoved)

@@ -3,8 +3,8 @@
 
 use super::clock::PING_WAIT;
 use super::{Engine, Wake};
-use crate::action::ConnKey;
 use crate::conn::{GoAwaySent, Phase};
+use crate::keys::ConnKey;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::{self, ErrorCode, MAX_STREAM_ID};

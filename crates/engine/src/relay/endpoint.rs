@@ -1,11 +1,10 @@
 //! The endpoint answers: interim and final headers, trailers, resets, GOAWAY.
 
 use super::Engine;
-use crate::action::ConnKey;
 use crate::conn::Conn;
-use crate::exchange::{Exchange, Side};
+use crate::exchange::Side;
+use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::{ResponseHead, check_response, check_trailers};
-use crate::slots::Key;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
@@ -63,7 +62,7 @@ impl Engine {
     fn interim(
         &mut self,
         now: Moment,
-        exchange: Key<Exchange>,
+        exchange: ExchangeKey,
         list: HeaderList,
         head: ResponseHead,
         is_end: bool,
@@ -83,7 +82,7 @@ impl Engine {
     fn response(
         &mut self,
         now: Moment,
-        exchange: Key<Exchange>,
+        exchange: ExchangeKey,
         list: HeaderList,
         head: ResponseHead,
         is_end: bool,
@@ -129,7 +128,7 @@ impl Engine {
         self.free_upstream_if_ended(now, exchange);
     }
 
-    fn response_trailers(&mut self, now: Moment, exchange: Key<Exchange>, list: HeaderList, is_end: bool) {
+    fn response_trailers(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {
         let ex = &mut self.exchanges[exchange];
         let checked = check_trailers(&list, &self.store);
         let is_short = ex.upstream.announced.is_some_and(|left| left > 0);

@@ -15,12 +15,13 @@ mod invariants;
 mod receive;
 mod refresh;
 
-use crate::action::{Action, ConnKey, ConnectFailure, PeerEnd};
+use crate::action::{Action, ConnectFailure, PeerEnd};
 use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role};
 use crate::exchange::Exchange;
+use crate::keys::{ConnKey, ConnMark, ExchangeKey, ExchangeMark, PoolKey, PoolMark};
 use crate::limits::Limits;
 use crate::output::BufferPool;
-use crate::slots::{Key, Slots};
+use crate::slots::Slots;
 use crate::timers::Wheel;
 use crate::upstream::Pool;
 use evenkeel_core::balancer::Balancer;
@@ -68,9 +69,9 @@ struct ServiceState {
 /// Who is to be woken by the wheel.
 #[derive(Clone, Copy, Debug)]
 enum Wake {
-    Conn(Key<Conn>),
-    Exchange(Key<Exchange>),
-    Pool(Key<Pool>),
+    Conn(ConnKey),
+    Exchange(ExchangeKey),
+    Pool(PoolKey),
     DrainDeadline,
 }
 
@@ -85,10 +86,10 @@ pub struct Engine {
     snapshot: Arc<Snapshot>,
     services: Vec<ServiceState>,
     service_of: NumberMap<ServiceId, usize>,
-    conns: Slots<Conn>,
-    exchanges: Slots<Exchange>,
-    pools: Slots<Pool>,
-    pool_of: NumberMap<EndpointId, Key<Pool>>,
+    conns: Slots<ConnMark, Conn>,
+    exchanges: Slots<ExchangeMark, Exchange>,
+    pools: Slots<PoolMark, Pool>,
+    pool_of: NumberMap<EndpointId, PoolKey>,
     store: HeaderStore,
     /// Where literals are put together while a block is decoded.
     scratch: Vec<u8>,

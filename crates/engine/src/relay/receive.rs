@@ -1,9 +1,9 @@
 //! Bytes to frames, and each frame to whom it concerns. What belongs to the connection itself is done here.
 
 use super::Engine;
-use crate::action::ConnKey;
 use crate::conn::{GoAwaySent, Phase, Role};
 use crate::exchange::Side;
+use crate::keys::ConnKey;
 use evenkeel_core::event::EventKind;
 use evenkeel_core::reason::{CloseReason, Limit};
 use evenkeel_core::time::Moment;

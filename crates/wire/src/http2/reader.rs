@@ -260,7 +260,7 @@ impl FrameReader {
             Some(Kind::Ping) => head.length == 8,
             Some(Kind::GoAway) => head.length >= 8,
             Some(Kind::Settings) if head.has(flags::ACK) => head.length == 0,
-            Some(Kind::Settings) => head.length % 6 == 0,
+            Some(Kind::Settings) => head.length.is_multiple_of(6),
             _ => true,
         };
         if fits { Ok(()) } else { Err(ReadError::size()) }
