@@ -154,6 +154,9 @@ mod tests {
     use super::super::{Decoder, HeaderLimits};
     use super::*;
 
+    /// Name, value, and whether it was never to be indexed.
+    type ReadField = (Vec<u8>, Vec<u8>, bool);
+
     /// One client's decoder, a shared upstream encoder, and the endpoint's decoder behind it.
     struct Relay {
         store: HeaderStore,
@@ -173,7 +176,7 @@ mod tests {
         }
 
         /// What the endpoint reads of a block of the client, and the block's length on its wire.
-        fn pass(&mut self, block: &[u8]) -> (Vec<(Vec<u8>, Vec<u8>, bool)>, usize) {
+        fn pass(&mut self, block: &[u8]) -> (Vec<ReadField>, usize) {
             let (mut list, mut out, limits) = (HeaderList::default(), Vec::new(), HeaderLimits::default());
             self.client.decode(block, &limits, &mut self.store, &mut Vec::new(), &mut list).unwrap();
             self.encoder.encode(&list, &mut self.store, &mut out);
