@@ -212,14 +212,14 @@ impl Engine {
         }
     }
 
-    /// Takes a connection out of its pool, which goes with its last connection if its endpoint is gone.
+    /// Takes a connection out of its pool, which stays: what was open on the connection is still counted there.
     pub(super) fn leave_pool(&mut self, key: ConnKey) {
         let Some(pool_key) = self.conns.get(key).and_then(Conn::upstream).map(|u| u.pool) else { return };
         let Some(pool) = self.pools.get_mut(pool_key) else { return };
         pool.conns.retain(|&c| c != key);
-        self.drop_pool_if_done(pool_key);
     }
 
+    /// A pool goes with its last connection if its endpoint is gone.
     pub(super) fn drop_pool_if_done(&mut self, pool_key: Key<Pool>) {
         let Some(pool) = self.pools.get(pool_key) else { return };
         if pool.is_removed && pool.is_empty() {
