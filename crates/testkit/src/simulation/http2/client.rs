@@ -380,7 +380,7 @@ impl Client {
                 self.streams.values_mut().for_each(|s| s.send_window += delta);
                 Ok(())
             }
-            Happening::OwnWindow { delta } => {
+            Happening::OwnInForce { delta, .. } => {
                 self.streams.values_mut().for_each(|s| s.receive_window += delta);
                 Ok(())
             }

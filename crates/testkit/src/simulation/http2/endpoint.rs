@@ -69,6 +69,8 @@ struct Conn {
     is_acting: bool,
     is_paused: bool,
     has_lied: bool,
+    /// Our settings that were in force when the frame at hand was written.
+    own: OwnSettings,
     granted: i64,
 }
 
@@ -120,6 +122,7 @@ impl Endpoint {
             is_acting: false,
             is_paused: false,
             has_lied: self.habits.rude.is_some(),
+            own: OwnSettings::default(),
             granted: 65_535,
         };
         self.conns.insert(end.link, conn);
@@ -423,7 +426,8 @@ impl Conn {
                 self.streams.values_mut().for_each(|s| s.send_window += delta);
                 Ok(())
             }
-            Happening::OwnWindow { delta } => {
+            Happening::OwnInForce { settings, delta } => {
+                self.own = settings;
                 self.streams.values_mut().for_each(|s| s.receive_window += delta);
                 Ok(())
             }
@@ -457,15 +461,15 @@ impl Conn {
             return Err(format!("a request on the even stream {id}"));
         }
         self.highest = id;
-        if self.streams.len() >= self.session.own.streams as usize {
-            return Err(format!("stream {id} is one more than the {} allowed", self.session.own.streams));
+        if self.streams.len() >= self.own.streams as usize {
+            return Err(format!("stream {id} is one more than the {} allowed", self.own.streams));
         }
         let number = message::number(fields, "x-request").ok_or("a request without its number")?;
         let request = around.ledger.request(number).ok_or("a request that was never sent")?;
         if *fields != request.headers {
             return Err(format!("request {number} came with other headers: {fields:?}"));
         }
-        let windows = (self.session.their_window, self.session.own.window);
+        let windows = (self.session.their_window, self.own.window);
         let stream = Stream::new(number, request, windows);
         if is_end && !stream.is_bodiless() {
             return Err(format!("request {number} ends at its headers"));

@@ -55,7 +55,7 @@ pub enum Happening {
     /// Evenkeel's initial window changed: what may be sent on every stream moves.
     TheirWindow { delta: i64 },
     /// Our settings are in force: what Evenkeel may send on every stream moves.
-    OwnWindow { delta: i64 },
+    OwnInForce { settings: OwnSettings, delta: i64 },
     /// GOAWAY.
     GoAway { last: u32, code: u32 },
     /// Every PING that was sent so far is answered.
@@ -336,7 +336,7 @@ impl Session {
                 let smallest = self.table_asked.map_or(size, |(smallest, _)| smallest.min(size));
                 self.table_asked = Some((smallest, size));
                 self.own = now;
-                happened.push(Happening::OwnWindow { delta });
+                happened.push(Happening::OwnInForce { settings: now, delta });
             }
             names::SETTINGS => {
                 for pair in frame.payload.chunks(6) {
