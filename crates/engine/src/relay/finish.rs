@@ -349,6 +349,9 @@ impl Engine {
         for (_, exchange) in open {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.upstream.at = None;
+            if self.keep_answer(exchange) {
+                continue;
+            }
             if !is_planned {
                 self.report(now, pool, Report::Failed);
             }

@@ -168,7 +168,7 @@ impl<'a> World<'a> {
         if let Some(&id) = self.opened_by.get(&link) {
             let end = End { link, side: 1 };
             let peer = SocketAddr::from(([10, 9, 0, id as u8], 40_000 + link as u16));
-            let is_open = !self.has_drained
+            let is_open = (self.scenario.is_healthy || !self.has_drained)
                 && self.proxy.accept(self.service.listener(), end, peer, &mut self.around)?;
             if !is_open {
                 self.clients[id as usize].give_up();

@@ -159,6 +159,11 @@ impl Client {
         };
         if self.habits.rude.is_some() {
             self.flush(around);
+            // Nobody owes it anything, so it leaves some time.
+            if around.prng.chance(5) {
+                around.network.reset(end, &mut around.schedule, &mut around.prng);
+                self.lost(around)?;
+            }
             return Ok(false);
         }
         if around.prng.chance(self.habits.breaks) {

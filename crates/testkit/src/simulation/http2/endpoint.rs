@@ -43,6 +43,9 @@ pub struct EndpointHabits {
     pub rude: Option<&'static [u8]>,
 }
 
+/// ENHANCE_YOUR_CALM: what an endpoint hears that was too slow for a timeout.
+const CALM: u32 = 11;
+
 /// What may still come on a stream that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Past {
@@ -431,7 +434,7 @@ impl Conn {
                 self.streams.values_mut().for_each(|s| s.receive_window += delta);
                 Ok(())
             }
-            Happening::GoAway { code, .. } if code != 0 && !self.has_lied && habits.rude.is_none() => {
+            Happening::GoAway { code, .. } if !matches!(code, 0 | CALM) && !self.has_lied && habits.rude.is_none() => {
                 Err(format!("an endpoint that breaks no rule is sent away with code {code}"))
             }
             Happening::GoAway { .. } => Ok(()),
