@@ -208,8 +208,8 @@ impl Endpoint {
             around.note("endpoint lies", &[u64::from(self.index), u64::from(link)]);
             conn.lie(around);
         }
-        if conn.goaway.is_some() && conn.streams.is_empty() && around.prng.chance(300) {
-            self.flush(link, around);
+        let is_through = conn.streams.is_empty() && conn.session.out.is_empty();
+        if conn.goaway.is_some() && is_through && around.prng.chance(300) {
             if let Some(conn) = self.conns.remove(&link) {
                 around.network.close(conn.end, &mut around.schedule);
             }
