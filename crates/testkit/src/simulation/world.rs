@@ -40,6 +40,8 @@ pub struct Report {
 const MOST_TIME: Duration = Duration::from_secs(2_000);
 /// Most steps of a run.
 const MOST_STEPS: u64 = 3_000_000;
+/// By now every line of the script has happened.
+const AFTER_SCRIPT: Duration = Duration::from_millis(500);
 /// Everybody has gone: what is left of the streams?
 const STREAMS_GONE: u32 = u32::MAX - 1;
 /// The service has gone too: what is left at all?
@@ -118,6 +120,8 @@ impl<'a> World<'a> {
         for (line, (at, _)) in (0..).zip(&self.scenario.script) {
             self.around.schedule.after(*at, Event::Script(line));
         }
+        // However little happens, it is looked at once after the script.
+        self.around.schedule.after(AFTER_SCRIPT, Event::Tick);
         let mut steps = 0;
         while !self.has_ended
             && let Some(event) = self.around.schedule.advance()
@@ -130,7 +134,7 @@ impl<'a> World<'a> {
                 return Err(format!("no rest after {steps} steps; requests {open:?} never ended"));
             }
             if !self.is_over
-                && now > Moment::ZERO + Duration::from_millis(500)
+                && now >= Moment::ZERO + AFTER_SCRIPT
                 && self.clients.iter().all(Client::is_done)
             {
                 self.is_over = true;
