@@ -36,6 +36,7 @@ impl Engine {
         let ex = &mut self.exchanges[exchange];
         ex.pool = Some(pool);
         ex.sent = now;
+        self.pools[pool].exchanges += 1;
         self.pools[pool].endpoint.stats.cell(self.worker).exchange_began();
         let most = self.services[self.pools[pool].service].service.policy.upstream.max_streams;
         let free = self.pools[pool].conns.iter().copied().find(|&c| self.conns[c].free_streams(most) > 0);
@@ -171,8 +172,9 @@ impl Engine {
             return;
         }
         if let Some(pool) = ex.pool.take()
-            && let Some(pool) = self.pools.get(pool)
+            && let Some(pool) = self.pools.get_mut(pool)
         {
+            pool.exchanges -= 1;
             pool.endpoint.stats.cell(self.worker).exchange_left();
             ex.tried.push(pool.endpoint.id);
         }
@@ -196,7 +198,8 @@ impl Engine {
         for exchange in std::mem::take(&mut pool.pending) {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.waits_since = None;
-            if let Some(pool) = ex.pool.take().and_then(|p| self.pools.get(p)) {
+            if let Some(pool) = ex.pool.take().and_then(|p| self.pools.get_mut(p)) {
+                pool.exchanges -= 1;
                 pool.endpoint.stats.cell(self.worker).exchange_left();
             }
             self.dispatch(now, exchange);
