@@ -80,7 +80,7 @@ impl Scenario {
         let prng = &mut prng;
         let is_healthy = prng.chance(400);
         let endpoints = prng.between(3, 6);
-        let clients = prng.between(1, 4);
+        let clients = prng.between(1, 5);
         let smallest = prng.pick(&[1_000, 9_000, 64_000]);
         Self {
             seed,
@@ -132,7 +132,7 @@ fn client(prng: &mut Prng, is_healthy: bool) -> ClientHabits {
     let often =
         |prng: &mut Prng, most: u32| if prng.chance(500) { prng.below(most as usize) as u32 } else { 0 };
     ClientHabits {
-        requests: prng.between(1, 14) as u32,
+        requests: prng.between(2, 40) as u32,
         at_once: prng.pick(&[1, 3, 8, 30]),
         pace: prng.pick(&[500, 3_000, 30_000]),
         most_body: prng.pick(&[500, 20_000, 200 * 1024]),
@@ -162,8 +162,8 @@ fn endpoint(prng: &mut Prng, is_healthy: bool) -> EndpointHabits {
         pauses: often(prng, 60),
         refusals: fault(prng, 300, 400),
         resets: fault(prng, 300, 300),
-        goaways: fault(prng, 300, 60),
-        breaks: fault(prng, 200, 30),
+        goaways: fault(prng, 400, 60),
+        breaks: fault(prng, 200, 15),
         lies: fault(prng, 150, 40),
         is_well: is_healthy || prng.chance(500),
         rude: (!is_healthy && prng.chance(60))
@@ -179,7 +179,7 @@ fn script(prng: &mut Prng, is_healthy: bool) -> Vec<(Duration, Act)> {
     let mut lines = Vec::new();
     for _ in 0..prng.between(2, 14) {
         let act = if is_healthy || prng.chance(500) { prng.pick(&peaceful) } else { prng.pick(&rough) };
-        lines.push((Duration::from_micros(prng.below(400_000) as u64), act));
+        lines.push((Duration::from_micros(prng.below(500_000) as u64), act));
     }
     if prng.chance(300) {
         let deadline = if is_healthy { 600_000 } else { prng.pick(&[1, 50, 500, 600_000]) };
@@ -214,13 +214,13 @@ pub(super) fn policy(prng: &mut Prng, is_healthy: bool) -> ServicePolicy {
         drain_deadline: Some(Duration::from_secs(600)),
     };
     if !is_healthy {
-        policy.upstream.pending = prng.pick(&[0, 3, 1024]);
-        policy.upstream.max_connections = prng.pick(&[1, 2, 64]);
-        policy.upstream.pending_timeout = Duration::from_millis(prng.pick(&[10, 200, 5_000]));
-        policy.timeouts.request = prng.pick(&[None, None, Some(Duration::from_millis(60))]);
-        policy.timeouts.idle = Duration::from_millis(prng.pick(&[30, 1_000, 3_600_000]));
-        policy.timeouts.connect = Duration::from_millis(prng.pick(&[30, 1_000]));
-        policy.retry.attempts = prng.pick(&[1, 2, 3, 5]);
+        policy.upstream.pending = prng.pick(&[0, 3, 1024, 1024, 1024, 1024]);
+        policy.upstream.max_connections = prng.pick(&[1, 2, 64, 64]);
+        policy.upstream.pending_timeout = Duration::from_millis(prng.pick(&[10, 200, 5_000, 5_000, 5_000]));
+        policy.timeouts.request = prng.pick(&[None, None, None, None, Some(Duration::from_millis(60))]);
+        policy.timeouts.idle = Duration::from_millis(prng.pick(&[30, 1_000, 3_600_000, 3_600_000]));
+        policy.timeouts.connect = Duration::from_millis(prng.pick(&[30, 1_000, 5_000]));
+        policy.retry.attempts = prng.pick(&[1, 3, 3, 5]);
         policy.drain_deadline = Some(Duration::from_millis(prng.pick(&[1, 100, 30_000])));
     }
     policy
