@@ -153,6 +153,11 @@ impl Engine {
         self.mark_dirty(key);
         if has_more {
             let ex = &mut self.exchanges[exchange];
+            if self.backlog_bytes + ex.replay.len() > self.limits.buffered_bytes {
+                self.stats.refused(Limit::BufferedBytes);
+                self.fail(now, exchange, ExchangeOutcome::Shed);
+                return;
+            }
             ex.upstream.backlog.push(&ex.replay);
             self.backlog_bytes += ex.replay.len();
             ex.upstream.trailers = ex.request_trailers.take();
