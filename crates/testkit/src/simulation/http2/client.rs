@@ -209,6 +209,9 @@ impl Client {
 
     fn oddities(&mut self, around: &mut Surroundings) {
         let prng = &mut around.prng;
+        if self.session.noise_left < 4 {
+            return;
+        }
         if prng.chance(self.habits.oddity) {
             self.session.put_ping(prng);
         }

@@ -253,6 +253,9 @@ impl Endpoint {
 impl Conn {
     fn oddities(&mut self, habits: &EndpointHabits, around: &mut Surroundings) {
         let prng = &mut around.prng;
+        if self.session.noise_left < 4 {
+            return;
+        }
         if prng.chance(habits.oddity) {
             self.session.put_ping(prng);
         }

@@ -91,6 +91,8 @@ pub struct Session {
     pub out: Vec<u8>,
     /// Of a thousand frames, how many are padded or cut where that is allowed.
     pub oddity: u32,
+    /// Pings, settings and frames without meaning that it still sends: more would be a flood.
+    pub noise_left: u32,
 }
 
 /// Most that Evenkeel ever lets a peer send ahead on a connection.
@@ -120,6 +122,7 @@ impl Session {
             their_window: 65_535,
             out: Vec::new(),
             oddity,
+            noise_left: 500,
         };
         if role == Role::Client {
             session.out.extend_from_slice(PREFACE);
@@ -130,6 +133,7 @@ impl Session {
 
     /// Announces settings; they are in force when Evenkeel has acknowledged them.
     pub fn put_settings(&mut self, settings: OwnSettings) {
+        self.noise_left = self.noise_left.saturating_sub(1);
         let mut payload = Vec::new();
         let mut pair = |id: u16, value: u32| {
             payload.extend_from_slice(&id.to_be_bytes());
@@ -230,6 +234,7 @@ impl Session {
 
     /// Appends PING; Evenkeel owes the same octets, in order.
     pub fn put_ping(&mut self, prng: &mut Prng) {
+        self.noise_left = self.noise_left.saturating_sub(1);
         let octets = prng.bits().to_be_bytes();
         self.pings.push_back(octets);
         frames::put(&mut self.out, names::PING, 0, 0, &octets);
@@ -244,6 +249,7 @@ impl Session {
 
     /// Appends a frame that means nothing: PRIORITY, or one of an unknown type.
     pub fn put_noise(&mut self, stream: u32, prng: &mut Prng) {
+        self.noise_left = self.noise_left.saturating_sub(1);
         if prng.chance(500) {
             frames::put(&mut self.out, names::PRIORITY, 0, stream, &[0, 0, 0, 0, 7]);
         } else {
