@@ -81,6 +81,19 @@ impl Engine {
         }
     }
 
+    /// The upstream stream is gone, but the whole answer is here: the client gets it, and the rest of the request is
+    /// dropped (RFC 9113 §8.1). False if the answer is not whole.
+    pub(super) fn keep_answer(&mut self, exchange: Key<Exchange>) -> bool {
+        let leg = &mut self.exchanges[exchange].upstream;
+        if !leg.is_received {
+            return false;
+        }
+        leg.at = None;
+        leg.is_sent = true;
+        self.leave_upstream(exchange, None);
+        true
+    }
+
     /// DATA of a stream that has ended, or never began.
     fn data_of_no_stream(&mut self, now: Moment, key: ConnKey, stream: u32) {
         let conn = &self.conns[key];
@@ -126,8 +139,8 @@ impl Engine {
                 leg.is_sent = is_end;
                 self.mark_dirty(key);
                 self.credit(exchange, from, payload.len() as u32);
-                if is_end && to == Side::Client {
-                    self.end_if_answered(now, exchange);
+                if is_end {
+                    self.sent_end(now, exchange, to);
                 }
                 return;
             }
@@ -186,8 +199,14 @@ impl Engine {
             self.mark_dirty(key);
         }
         self.give_list(list);
-        if to == Side::Client {
-            self.end_if_answered(now, exchange);
+        self.sent_end(now, exchange, to);
+    }
+
+    /// One of our sides has just ended.
+    fn sent_end(&mut self, now: Moment, exchange: Key<Exchange>, to: Side) {
+        match to {
+            Side::Client => self.end_if_answered(now, exchange),
+            Side::Upstream => self.free_upstream_if_ended(now, exchange),
         }
     }
 
@@ -234,8 +253,8 @@ impl Engine {
             Stop::Done => {
                 if let Some(list) = leg.trailers.take() {
                     self.put_trailers(now, exchange, side, *list);
-                } else if leg.is_sent && side == Side::Client {
-                    self.end_if_answered(now, exchange);
+                } else if leg.is_sent {
+                    self.sent_end(now, exchange, side);
                 }
             }
             Stop::Stream => {}

@@ -35,6 +35,7 @@ impl Engine {
         let ex = &mut self.exchanges[exchange];
         ex.pool = Some(pool);
         ex.sent = now;
+        self.pools[pool].exchanges += 1;
         self.pools[pool].endpoint.stats.cell(self.worker).exchange_began();
         let most = self.services[self.pools[pool].service].service.policy.upstream.max_streams;
         let free = self.pools[pool].conns.iter().copied().find(|&c| self.conns[c].free_streams(most) > 0);
@@ -151,6 +152,11 @@ impl Engine {
         self.mark_dirty(key);
         if has_more {
             let ex = &mut self.exchanges[exchange];
+            if self.backlog_bytes + ex.replay.len() > self.limits.buffered_bytes {
+                self.stats.refused(Limit::BufferedBytes);
+                self.fail(now, exchange, ExchangeOutcome::Shed);
+                return;
+            }
             ex.upstream.backlog.push(&ex.replay);
             self.backlog_bytes += ex.replay.len();
             ex.upstream.trailers = ex.request_trailers.take();
@@ -170,8 +176,9 @@ impl Engine {
             return;
         }
         if let Some(pool) = ex.pool.take()
-            && let Some(pool) = self.pools.get(pool)
+            && let Some(pool) = self.pools.get_mut(pool)
         {
+            pool.exchanges -= 1;
             pool.endpoint.stats.cell(self.worker).exchange_left();
             ex.tried.push(pool.endpoint.id);
         }
@@ -195,7 +202,8 @@ impl Engine {
         for exchange in std::mem::take(&mut pool.pending) {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.waits_since = None;
-            if let Some(pool) = ex.pool.take().and_then(|p| self.pools.get(p)) {
+            if let Some(pool) = ex.pool.take().and_then(|p| self.pools.get_mut(p)) {
+                pool.exchanges -= 1;
                 pool.endpoint.stats.cell(self.worker).exchange_left();
             }
             self.dispatch(now, exchange);
@@ -211,14 +219,14 @@ impl Engine {
         }
     }
 
-    /// Takes a connection out of its pool, which goes with its last connection if its endpoint is gone.
+    /// Takes a connection out of its pool, which stays: what was open on the connection is still counted there.
     pub(super) fn leave_pool(&mut self, key: ConnKey) {
         let Some(pool_key) = self.conns.get(key).and_then(Conn::upstream).map(|u| u.pool) else { return };
         let Some(pool) = self.pools.get_mut(pool_key) else { return };
         pool.conns.retain(|&c| c != key);
-        self.drop_pool_if_done(pool_key);
     }
 
+    /// A pool goes with its last connection if its endpoint is gone.
     pub(super) fn drop_pool_if_done(&mut self, pool_key: PoolKey) {
         let Some(pool) = self.pools.get(pool_key) else { return };
         if pool.is_removed && pool.is_empty() {

@@ -173,6 +173,11 @@ impl Engine {
         }
         let ex = &mut self.exchanges[exchange];
         ex.upstream.at = None;
+        if self.keep_answer(exchange) {
+            self.upstream_stream_ended(now, key);
+            return;
+        }
+        let ex = &self.exchanges[exchange];
         if code == ErrorCode::RefusedStream && ex.may_move() {
             self.move_on(now, exchange, ExchangeOutcome::UpstreamReset);
         } else {
@@ -208,6 +213,9 @@ impl Engine {
             }
             if let Some(ex) = self.exchanges.get_mut(exchange) {
                 ex.upstream.at = None;
+                if self.keep_answer(exchange) {
+                    continue;
+                }
                 self.move_on(now, exchange, ExchangeOutcome::UpstreamGone);
             }
         }

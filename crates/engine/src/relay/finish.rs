@@ -79,10 +79,16 @@ impl Engine {
         if let Some(service) = self.services.get(ex.service) {
             let cell = service.service.stats.cell(self.worker);
             cell.exchange_took(now.since(ex.began));
-            match ex.pool.and_then(|p| self.pools.get(p)) {
-                Some(pool) => pool.endpoint.stats.cell(self.worker).exchange_ended(outcome),
+            match ex.pool.and_then(|p| self.pools.get_mut(p)) {
+                Some(pool) => {
+                    pool.exchanges -= 1;
+                    pool.endpoint.stats.cell(self.worker).exchange_ended(outcome);
+                }
                 None => cell.exchange_ended_unpicked(outcome),
             }
+        }
+        if let Some(pool) = ex.pool {
+            self.drop_pool_if_done(pool);
         }
         self.give_list(ex.request);
         self.give_bytes(ex.replay);
@@ -343,6 +349,9 @@ impl Engine {
         for (_, exchange) in open {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.upstream.at = None;
+            if self.keep_answer(exchange) {
+                continue;
+            }
             if !is_planned {
                 self.report(now, pool, Report::Failed);
             }
