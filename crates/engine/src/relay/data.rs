@@ -85,7 +85,7 @@ impl Engine {
     /// DATA of a stream that has ended, or never began.
     fn data_of_no_stream(&mut self, now: Moment, key: ConnKey, stream: u32) {
         let conn = &self.conns[key];
-        if stream > conn.highest_stream {
+        if conn.is_unopened(stream) {
             let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
             self.refuse_peer(now, key, code, reason, "data on a stream that was not opened");
         } else if conn.client().is_some_and(|c| !c.reset_lately.contains(&stream)) {
@@ -279,7 +279,7 @@ impl Engine {
         let conn = &self.conns[key];
         let side = if conn.is_client() { Side::Client } else { Side::Upstream };
         let Some(&exchange) = conn.streams.get(&stream) else {
-            if stream > conn.highest_stream {
+            if conn.is_unopened(stream) {
                 let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
                 self.refuse_peer(now, key, code, reason, "a window of a stream that was not opened");
             }
