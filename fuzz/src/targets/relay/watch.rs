@@ -80,6 +80,8 @@ pub(super) struct Watch {
     pub(super) streams: BTreeMap<u32, Stream>,
     pub(super) highest: u32,
     has_large_frames: bool,
+    /// The peer reset a stream that it did not know: which streams are open is not to be told any more.
+    has_reset_unopened: bool,
     block: Option<(u32, bool, Vec<u8>)>,
     connection_window: i64,
 }
@@ -116,6 +118,7 @@ impl Watch {
             streams: BTreeMap::new(),
             highest: 0,
             has_large_frames: false,
+            has_reset_unopened: false,
             block: None,
             connection_window: i64::from(connection_window),
         }
@@ -169,11 +172,10 @@ impl Watch {
                             s.is_received |= is_end;
                         }
                     }
-                    Frame::RstStream { stream, .. } => {
-                        if let Some(s) = self.streams.get_mut(&stream) {
-                            s.is_reset_now = true;
-                        }
-                    }
+                    Frame::RstStream { stream, .. } => match self.streams.get_mut(&stream) {
+                        Some(s) => s.is_reset_now = true,
+                        None => self.has_reset_unopened = true,
+                    },
                     _ => {}
                 },
             }
@@ -370,9 +372,12 @@ impl Watch {
         if !self.has_acked {
             return Err("a stream before the endpoint's SETTINGS".to_owned());
         }
-        let open = self.streams.values().filter(|s| s.is_open()).count();
-        if open >= self.acked.max_concurrent_streams as usize {
-            return Err(format!("{open} streams are open, {} allowed", self.acked.max_concurrent_streams));
+        let open: Vec<_> = self.streams.iter().filter(|(_, s)| s.is_open()).collect();
+        if !self.has_reset_unopened && open.len() >= self.acked.max_concurrent_streams as usize {
+            return Err(format!(
+                "{} streams are allowed, open are {open:?}",
+                self.acked.max_concurrent_streams
+            ));
         }
         self.highest = stream;
         self.streams.insert(stream, Stream::default());
