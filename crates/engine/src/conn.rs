@@ -212,6 +212,12 @@ impl Conn {
         self.streams.is_empty()
     }
 
+    /// Whether nobody has opened this stream: all that is not opened lies above the highest, and even ones are pushes,
+    /// which there are none of (RFC 9113 §5.1.1).
+    pub(crate) fn is_unopened(&self, stream: u32) -> bool {
+        stream > self.highest_stream || stream.is_multiple_of(2)
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing(_))
     }

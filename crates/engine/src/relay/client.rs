@@ -20,6 +20,9 @@ impl Engine {
         block: &[u8],
         is_end: bool,
     ) {
+        if self.refuse_full_output(now, key) {
+            return;
+        }
         let Some(list) = self.decode(now, key, block) else { return };
         let conn = &mut self.conns[key];
         if let Some(&exchange) = conn.streams.get(&stream) {

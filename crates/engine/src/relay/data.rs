@@ -83,7 +83,7 @@ impl Engine {
 
     /// The upstream stream is gone, but the whole answer is here: the client gets it, and the rest of the request is
     /// dropped (RFC 9113 §8.1). False if the answer is not whole.
-    pub(super) fn keep_answer(&mut self, exchange: Key<Exchange>) -> bool {
+    pub(super) fn keep_answer(&mut self, exchange: ExchangeKey) -> bool {
         let leg = &mut self.exchanges[exchange].upstream;
         if !leg.is_received {
             return false;
@@ -97,7 +97,7 @@ impl Engine {
     /// DATA of a stream that has ended, or never began.
     fn data_of_no_stream(&mut self, now: Moment, key: ConnKey, stream: u32) {
         let conn = &self.conns[key];
-        if stream > conn.highest_stream {
+        if conn.is_unopened(stream) {
             let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
             self.refuse_peer(now, key, code, reason, "data on a stream that was not opened");
         } else if conn.client().is_some_and(|c| !c.reset_lately.contains(&stream)) {
@@ -203,7 +203,7 @@ impl Engine {
     }
 
     /// One of our sides has just ended.
-    fn sent_end(&mut self, now: Moment, exchange: Key<Exchange>, to: Side) {
+    fn sent_end(&mut self, now: Moment, exchange: ExchangeKey, to: Side) {
         match to {
             Side::Client => self.end_if_answered(now, exchange),
             Side::Upstream => self.free_upstream_if_ended(now, exchange),
@@ -297,7 +297,7 @@ impl Engine {
         let conn = &self.conns[key];
         let side = if conn.is_client() { Side::Client } else { Side::Upstream };
         let Some(&exchange) = conn.streams.get(&stream) else {
-            if stream > conn.highest_stream {
+            if conn.is_unopened(stream) {
                 let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
                 self.refuse_peer(now, key, code, reason, "a window of a stream that was not opened");
             }

@@ -38,7 +38,8 @@ impl Engine {
         self.pools[pool].exchanges += 1;
         self.pools[pool].endpoint.stats.cell(self.worker).exchange_began();
         let most = self.services[self.pools[pool].service].service.policy.upstream.max_streams;
-        let free = self.pools[pool].conns.iter().copied().find(|&c| self.conns[c].free_streams(most) > 0);
+        let is_free = |&c: &ConnKey| self.conns[c].free_streams(most) > 0 && !self.is_output_full(c);
+        let free = self.pools[pool].conns.iter().copied().find(is_free);
         match free {
             Some(conn) => self.send_request(now, exchange, conn),
             None => self.wait(now, exchange, pool),
@@ -112,7 +113,7 @@ impl Engine {
         let Some(pool_key) = self.conns.get(key).and_then(Conn::upstream).map(|u| u.pool) else { return };
         let Some(pool) = self.pools.get(pool_key) else { return };
         let most = self.services[pool.service].service.policy.upstream.max_streams;
-        while self.conns.get(key).is_some_and(|c| c.free_streams(most) > 0) {
+        while self.conns.get(key).is_some_and(|c| c.free_streams(most) > 0) && !self.is_output_full(key) {
             let Some(exchange) = self.pools.get_mut(pool_key).and_then(|p| p.pending.pop_front()) else {
                 return;
             };

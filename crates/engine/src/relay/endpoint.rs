@@ -73,6 +73,12 @@ impl Engine {
             return;
         }
         if let Some((client, stream)) = self.exchanges[exchange].client.at {
+            if self.is_output_full(client) {
+                self.stats.refused(Limit::ControlOutput);
+                self.give_list(list);
+                self.fail(now, exchange, ExchangeOutcome::Shed);
+                return;
+            }
             self.conns[client].put_headers(stream, false, &list, &mut self.store, &mut self.buffers);
             self.mark_dirty(client);
         }
@@ -108,18 +114,17 @@ impl Engine {
             self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
             return;
         }
-        let ex = &mut self.exchanges[exchange];
-        let Some((client, stream)) = ex.client.at else { return self.give_list(list) };
-        let conn = &mut self.conns[client];
-        if conn.output.len() > self.limits.control_output + self.limits.output_high {
+        let Some((client, stream)) = self.exchanges[exchange].client.at else { return self.give_list(list) };
+        if self.is_output_full(client) {
             // A client that asks and does not read: its answers are not piled up.
             self.stats.refused(Limit::ControlOutput);
             self.give_list(list);
+            self.exchanges[exchange].is_answered = false;
             self.fail(now, exchange, ExchangeOutcome::Shed);
             return;
         }
-        conn.put_headers(stream, is_end, &list, &mut self.store, &mut self.buffers);
-        ex.client.is_sent = is_end;
+        self.conns[client].put_headers(stream, is_end, &list, &mut self.store, &mut self.buffers);
+        self.exchanges[exchange].client.is_sent = is_end;
         self.give_list(list);
         self.mark_dirty(client);
         if is_end {
@@ -129,6 +134,13 @@ impl Engine {
     }
 
     fn response_trailers(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {
+        let client = self.exchanges[exchange].client.at;
+        if client.is_some_and(|(client, _)| self.is_output_full(client)) {
+            self.stats.refused(Limit::ControlOutput);
+            self.give_list(list);
+            self.fail(now, exchange, ExchangeOutcome::Shed);
+            return;
+        }
         let ex = &mut self.exchanges[exchange];
         let checked = check_trailers(&list, &self.store);
         let is_short = ex.upstream.announced.is_some_and(|left| left > 0);
@@ -152,7 +164,7 @@ impl Engine {
     /// RST_STREAM from either peer.
     pub(super) fn peer_reset(&mut self, now: Moment, key: ConnKey, stream: u32, code: ErrorCode) {
         let conn = &mut self.conns[key];
-        if stream > conn.highest_stream {
+        if conn.is_unopened(stream) {
             let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
             self.refuse_peer(now, key, code, reason, "a reset of a stream that was not opened");
             return;

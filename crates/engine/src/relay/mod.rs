@@ -232,6 +232,8 @@ impl Engine {
     /// The first `n` bytes of the output were written; call it with 0 when the socket takes nothing.
     pub fn wrote(&mut self, now: Moment, key: ConnKey, n: usize) {
         let Some(conn) = self.conns.get_mut(key) else { return };
+        let mark = self.limits.control_output + self.limits.output_high;
+        let was_full = conn.output.len() > mark;
         conn.figures.bytes_out += n as u64;
         conn.output.advance(n, &mut self.buffers);
         if conn.output.is_empty() {
@@ -247,6 +249,10 @@ impl Engine {
         }
         if self.conns[key].output.len() <= self.limits.output_low {
             self.pump(now, key);
+        }
+        // An upstream takes no requests while it does not take those that it has.
+        if was_full && self.conns.get(key).is_some_and(|c| c.output.len() <= mark) {
+            self.serve_pending(now, key);
         }
     }
 

@@ -441,7 +441,9 @@ impl Conn {
                 self.streams.values_mut().for_each(|s| s.receive_window += delta);
                 Ok(())
             }
-            Happening::GoAway { code, .. } if !matches!(code, 0 | CALM) && !self.has_lied && habits.rude.is_none() => {
+            Happening::GoAway { code, .. }
+                if !matches!(code, 0 | CALM) && !self.has_lied && habits.rude.is_none() =>
+            {
                 Err(format!("an endpoint that breaks no rule is sent away with code {code}"))
             }
             Happening::GoAway { .. } => Ok(()),
