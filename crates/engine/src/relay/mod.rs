@@ -335,7 +335,9 @@ impl Engine {
 
     fn give_list(&mut self, mut list: HeaderList) {
         list.clear(&mut self.store);
-        if self.spare_lists.len() < MOST_SPARE && list.held_bytes() <= MOST_SPARE_BYTES {
+        // A list without memory, such as one that was taken from an exchange, would be of no use to the next.
+        let is_useful = (1..=MOST_SPARE_BYTES).contains(&list.held_bytes());
+        if is_useful && self.spare_lists.len() < MOST_SPARE {
             self.spare_lists.push(list);
         }
     }
