@@ -360,6 +360,7 @@ impl Conn {
     /// Something that RFC 9113 or RFC 7541 forbids.
     fn lie(&mut self, around: &mut Surroundings) {
         self.has_lied = true;
+        self.streams.values().for_each(|s| around.ledger.distrust(s.number));
         let prng = &mut around.prng;
         let id = self.streams.keys().copied().nth(prng.below(self.streams.len().max(1))).unwrap_or(1);
         let session = &mut self.session;
