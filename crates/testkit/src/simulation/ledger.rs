@@ -101,6 +101,8 @@ pub struct Request {
     pub wants_echo: bool,
     /// It has no body in its answer, whatever that announces.
     pub is_head: bool,
+    /// An endpoint broke the protocol while it worked on it, so whatever came of it may be wrong.
+    pub is_distrusted: bool,
     /// Who met it.
     pub attempts: Vec<Attempt>,
     /// How it ended.
@@ -172,6 +174,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// The endpoint that works on a request breaks the protocol.
+    pub fn distrust(&mut self, number: usize) {
+        if let Some(request) = self.requests.get_mut(number) {
+            request.is_distrusted = true;
+        }
+    }
+
     /// Requests that ended so.
     pub fn count(&self, is_it: impl Fn(Outcome) -> bool) -> usize {
         self.requests.iter().filter(|r| r.outcome.is_some_and(&is_it)).count()
@@ -190,6 +199,7 @@ mod tests {
             trailers: None,
             wants_echo: false,
             is_head: false,
+            is_distrusted: false,
             attempts: Vec::new(),
             outcome: None,
         });

@@ -17,4 +17,5 @@ pub mod trace;
 mod world;
 
 pub use scenario::{Act, Scenario};
+pub use service::one_service;
 pub use world::{Report, run};

@@ -23,6 +23,19 @@ struct Member {
     is_in: bool,
 }
 
+/// A listener that sends everything to one service of so many endpoints, with default policies.
+#[must_use]
+pub fn one_service(endpoints: u16) -> (ListenerId, Arc<Snapshot>) {
+    let members = (0..endpoints).map(|i| Member { spec: EndpointSpec::at(address(i)), is_in: true });
+    let mut service =
+        SimulatedService::with(members.collect(), ServicePolicy::default(), ListenerPolicy::default());
+    (LISTENER, service.publish(Moment::ZERO))
+}
+
+fn address(index: u16) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 1], FIRST_PORT + index))
+}
+
 /// A service with its listener.
 #[derive(Debug)]
 pub(super) struct SimulatedService {
@@ -40,32 +53,33 @@ pub(super) struct SimulatedService {
 impl SimulatedService {
     pub(super) fn new(scenario: &Scenario, prng: &mut Prng) -> Self {
         let members = (0..scenario.endpoints.len())
-            .map(|i| Member {
-                spec: EndpointSpec::at(SocketAddr::from(([10, 0, 0, 1], FIRST_PORT + i as u16))),
-                is_in: i < scenario.first,
-            })
+            .map(|i| Member { spec: EndpointSpec::at(address(i as u16)), is_in: i < scenario.first })
             .collect();
         let mut listener_policy = ListenerPolicy::default();
         listener_policy.timeouts.send = Duration::from_secs(600);
+        let mut service = Self::with(members, policy(prng, scenario.is_healthy), listener_policy);
+        service.publish(Moment::ZERO);
+        service
+    }
+
+    fn with(members: Vec<Member>, policy: ServicePolicy, listener: ListenerPolicy) -> Self {
         let routes = RouteTable { routes: vec![Route { matches: RouteMatch::default(), service: SERVICE }] };
-        let mut service = Self {
+        Self {
             members,
             writer: EndpointSetWriter::new(SERVICE, 1, EndpointIds::default()),
-            policy: policy(prng, scenario.is_healthy),
+            policy,
             stats: Arc::new(ServiceStats::new(1)),
             listener: Arc::new(Listener {
                 id: LISTENER,
                 name: "simulated".into(),
-                policy: listener_policy,
+                policy: listener,
                 routes,
                 stats: Arc::new(ListenerStats::new(1)),
             }),
             current: Arc::default(),
             counts: Vec::new(),
             is_closed: false,
-        };
-        service.publish(Moment::ZERO);
-        service
+        }
     }
 
     pub(super) fn listener(&self) -> ListenerId {

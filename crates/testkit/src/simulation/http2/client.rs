@@ -37,6 +37,9 @@ pub struct ClientHabits {
     pub rude: Option<&'static [u8]>,
 }
 
+/// How a request ends whose endpoint broke the protocol meanwhile.
+const LIE: Outcome = Outcome::Failed("distrusted answer");
+
 #[derive(Debug)]
 enum Reading {
     /// No final headers yet.
@@ -441,6 +444,9 @@ impl Client {
         let Some(stream) = self.stream_of(id, "headers")? else { return Ok(()) };
         let number = stream.number;
         let request = around.ledger.request(number).ok_or("a request that was never sent")?;
+        if request.is_distrusted {
+            return if is_end { self.finish(id, LIE, around) } else { Ok(()) };
+        }
         let outcome = match stream.reading {
             Reading::Awaiting => {
                 let is_interim = message::find(fields, ":status").is_some_and(|s| s.starts_with(b"1"));
@@ -494,6 +500,9 @@ impl Client {
         }
         let number = stream.number;
         let request = around.ledger.request(number).ok_or("a request that was never sent")?;
+        if request.is_distrusted {
+            return if is_end { self.finish(id, LIE, around) } else { Ok(()) };
+        }
         let outcome = match &mut stream.reading {
             Reading::Awaiting => return Err(format!("request {number} gets data before headers")),
             Reading::Own => Outcome::Failed("own answer"),

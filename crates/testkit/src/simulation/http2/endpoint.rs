@@ -233,7 +233,11 @@ impl Endpoint {
             Arrival::Bytes(_) if self.habits.rude.is_some() => {}
             Arrival::Bytes(bytes) => {
                 for happening in conn.session.take(&bytes)? {
-                    conn.happened(happening, &self.habits, around)?;
+                    let fault = conn.happened(happening, &self.habits, around).err();
+                    // After a lie the two sides may see the connection's streams differently.
+                    if let Some(why) = fault.filter(|_| !conn.has_lied) {
+                        return Err(why);
+                    }
                 }
                 if around.prng.chance(700) {
                     conn.grant(self.habits.window);
@@ -360,6 +364,7 @@ impl Conn {
     /// Something that RFC 9113 or RFC 7541 forbids.
     fn lie(&mut self, around: &mut Surroundings) {
         self.has_lied = true;
+        self.streams.values().for_each(|s| around.ledger.distrust(s.number));
         let prng = &mut around.prng;
         let id = self.streams.keys().copied().nth(prng.below(self.streams.len().max(1))).unwrap_or(1);
         let session = &mut self.session;
@@ -458,8 +463,6 @@ impl Conn {
     fn check_past(&self, id: u32, what: &str, allowed: &[Past]) -> Result<(), String> {
         match self.past.get(&id) {
             Some(past) if allowed.contains(past) => Ok(()),
-            // To a wrong frame on a stream that is over the answer may be a reset.
-            _ if self.has_lied => Ok(()),
             past => Err(format!("{what} on stream {id}, which is {past:?}")),
         }
     }

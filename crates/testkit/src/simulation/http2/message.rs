@@ -80,6 +80,7 @@ pub(super) fn request(prng: &mut Prng, number: usize, most: usize) -> Request {
         trailers,
         wants_echo: is_grpc && prng.chance(300),
         is_head: method == "HEAD",
+        is_distrusted: false,
         attempts: Vec::new(),
         outcome: None,
     }
