@@ -1,10 +1,11 @@
 //! Lists to header blocks (RFC 7541 §3.1, §6), index to index.
 
+use super::id::HeaderId;
 use super::integer;
 use super::list::{Field, FieldForm, HeaderList};
 use super::name::{Name, NameSet};
 use super::static_table;
-use super::store::{HeaderId, HeaderStore, WireValue};
+use super::store::{HeaderStore, WireValue};
 use super::table::Table;
 
 /// Which fields may enter the table of a connection. Fields marked never-indexed and secrets never do.
