@@ -1,6 +1,6 @@
 //! `services[]` and all their policies.
 
-use crate::mistake::{Complaint, Place, Report};
+use crate::mistake::{Complaint, Report};
 use crate::model::{EndpointSource, Listener, Service};
 use crate::parse::endpoint;
 use crate::parse::names::{Names, report_repeated};
