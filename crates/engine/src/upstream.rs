@@ -24,7 +24,15 @@ pub struct Pool {
 
 impl Pool {
     pub(crate) fn new(service: usize, endpoint: Endpoint) -> Self {
-        Self { service, endpoint, conns: Vec::new(), opening: 0, pending: VecDeque::new(), exchanges: 0, is_removed: false }
+        Self {
+            service,
+            endpoint,
+            conns: Vec::new(),
+            opening: 0,
+            pending: VecDeque::new(),
+            exchanges: 0,
+            is_removed: false,
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

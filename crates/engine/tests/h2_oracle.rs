@@ -3,6 +3,8 @@
 //!
 //! Everything is polled in rounds by hand, without a runtime and without sockets.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
 use bytes::Bytes;
 use evenkeel_core::id::WorkerIndex;
 use evenkeel_core::stats::WorkerStats;
@@ -87,7 +89,11 @@ fn chance(seed: u64, number: usize) -> Prng {
     Prng::new(seed.wrapping_mul(1_000_003) ^ number as u64)
 }
 
-async fn send_body(stream: &mut SendStream<Bytes>, body: Span, trailers: Option<HeaderMap>) -> Result<(), h2::Error> {
+async fn send_body(
+    stream: &mut SendStream<Bytes>,
+    body: Span,
+    trailers: Option<HeaderMap>,
+) -> Result<(), h2::Error> {
     let mut sent = 0;
     while sent < body.length {
         stream.reserve_capacity(body.length - sent);

@@ -133,9 +133,7 @@ impl<'a> World<'a> {
                 let open: Vec<_> = self.clients.iter().flat_map(Client::open).collect();
                 return Err(format!("no rest after {steps} steps; requests {open:?} never ended"));
             }
-            if !self.is_over
-                && now >= Moment::ZERO + AFTER_SCRIPT
-                && self.clients.iter().all(Client::is_done)
+            if !self.is_over && now >= Moment::ZERO + AFTER_SCRIPT && self.clients.iter().all(Client::is_done)
             {
                 self.is_over = true;
                 self.around.schedule.after(Duration::from_secs(20), Event::Script(STREAMS_GONE));
