@@ -3,6 +3,8 @@
 //!
 //! Everything is polled in rounds by hand, without a runtime and without sockets.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
 use bytes::Bytes;
 use evenkeel_core::id::WorkerIndex;
 use evenkeel_core::stats::WorkerStats;

@@ -2,6 +2,8 @@
 //!
 //! `EVENKEEL_SEEDS=n` says how many seeds, `EVENKEEL_SEED=n` runs one alone, `EVENKEEL_TRACE=1` prints its steps.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
 use evenkeel_testkit::simulation::{Report, Scenario, run};
 
 /// Seeds of a usual run.

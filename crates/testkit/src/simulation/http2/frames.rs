@@ -1,46 +1,50 @@
 //! Frames of RFC 9113 §4.1 and §6, cut out of bytes and put together without `wire`.
 
 /// Frame types and flags, by the RFC's names.
-pub(super) mod names {
-    pub(in super::super) const DATA: u8 = 0;
-    pub(in super::super) const HEADERS: u8 = 1;
-    pub(in super::super) const PRIORITY: u8 = 2;
-    pub(in super::super) const RST_STREAM: u8 = 3;
-    pub(in super::super) const SETTINGS: u8 = 4;
-    pub(in super::super) const PING: u8 = 6;
-    pub(in super::super) const GOAWAY: u8 = 7;
-    pub(in super::super) const WINDOW_UPDATE: u8 = 8;
-    pub(in super::super) const CONTINUATION: u8 = 9;
-    pub(in super::super) const END_STREAM: u8 = 1;
-    pub(in super::super) const ACK: u8 = 1;
-    pub(in super::super) const END_HEADERS: u8 = 4;
-    pub(in super::super) const PADDED: u8 = 8;
-    pub(in super::super) const WITH_PRIORITY: u8 = 0x20;
+pub(in crate::simulation::http2) mod names {
+    pub(in crate::simulation::http2) const DATA: u8 = 0;
+    pub(in crate::simulation::http2) const HEADERS: u8 = 1;
+    pub(in crate::simulation::http2) const PRIORITY: u8 = 2;
+    pub(in crate::simulation::http2) const RST_STREAM: u8 = 3;
+    pub(in crate::simulation::http2) const SETTINGS: u8 = 4;
+    pub(in crate::simulation::http2) const PING: u8 = 6;
+    pub(in crate::simulation::http2) const GOAWAY: u8 = 7;
+    pub(in crate::simulation::http2) const WINDOW_UPDATE: u8 = 8;
+    pub(in crate::simulation::http2) const CONTINUATION: u8 = 9;
+    pub(in crate::simulation::http2) const END_STREAM: u8 = 1;
+    pub(in crate::simulation::http2) const ACK: u8 = 1;
+    pub(in crate::simulation::http2) const END_HEADERS: u8 = 4;
+    pub(in crate::simulation::http2) const PADDED: u8 = 8;
+    pub(in crate::simulation::http2) const WITH_PRIORITY: u8 = 0x20;
 }
 
 /// One frame as it came.
 #[derive(Clone, Debug)]
-pub(super) struct RawFrame {
-    pub(super) kind: u8,
-    pub(super) flags: u8,
-    pub(super) stream: u32,
-    pub(super) payload: Vec<u8>,
+pub(in crate::simulation::http2) struct RawFrame {
+    pub(in crate::simulation::http2) kind: u8,
+    pub(in crate::simulation::http2) flags: u8,
+    pub(in crate::simulation::http2) stream: u32,
+    pub(in crate::simulation::http2) payload: Vec<u8>,
 }
 
 impl RawFrame {
-    pub(super) fn has(&self, flag: u8) -> bool {
+    pub(in crate::simulation::http2) fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
 
     /// The 32 bits at `at`.
-    pub(super) fn word(&self, at: usize) -> Result<u32, String> {
+    pub(in crate::simulation::http2) fn word(&self, at: usize) -> Result<u32, String> {
         let four = self.payload.get(at..at + 4).and_then(|b| <[u8; 4]>::try_from(b).ok());
         four.map(u32::from_be_bytes).ok_or(format!("a frame of type {} is too short", self.kind))
     }
 }
 
 /// Takes the first whole frame off `input`.
-pub(super) fn take(input: &mut Vec<u8>, at: &mut usize, most: usize) -> Result<Option<RawFrame>, String> {
+pub(in crate::simulation::http2) fn take(
+    input: &[u8],
+    at: &mut usize,
+    most: usize,
+) -> Result<Option<RawFrame>, String> {
     let Some(head) = input.get(*at..*at + 9) else { return Ok(None) };
     let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
     if length > most {
@@ -57,7 +61,7 @@ pub(super) fn take(input: &mut Vec<u8>, at: &mut usize, most: usize) -> Result<O
 }
 
 /// Appends a frame.
-pub(super) fn put(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+pub(in crate::simulation::http2) fn put(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
     let length = (payload.len() as u32).to_be_bytes();
     out.extend_from_slice(&[length[1], length[2], length[3], kind, flags]);
     out.extend_from_slice(&stream.to_be_bytes());

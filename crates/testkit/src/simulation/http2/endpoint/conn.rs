@@ -1,54 +1,22 @@
-//! An endpoint behind Evenkeel: takes connections, answers each request by chance, and fails in every way it is told to.
+//! One of an endpoint's connections: its streams, what it decides about each, and what Evenkeel may do on it.
 
-use super::message;
-use super::session::{Happening, OwnSettings, Role, Session};
-use super::{frames::names, stream::Stream};
+use super::super::frames::names;
+use super::super::message;
+use super::super::session::{Happening, OwnSettings, Session};
+use super::super::stream::Stream;
+use super::EndpointHabits;
 use crate::simulation::ledger::{Attempt, Fields};
-use crate::simulation::network::{Arrival, End};
-use crate::simulation::schedule::Event;
+use crate::simulation::network::End;
 use crate::simulation::surroundings::Surroundings;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// How an endpoint behaves. Shares are of a thousand.
-#[derive(Clone, Copy, Debug)]
-pub struct EndpointHabits {
-    /// Longest time between two of its acts, in microseconds.
-    pub pace: usize,
-    /// Longest time that it thinks about a request, in microseconds.
-    pub delay: usize,
-    /// Longest body.
-    pub most_body: usize,
-    /// What it announces first.
-    pub settings: OwnSettings,
-    /// What it lets Evenkeel send ahead on a stream.
-    pub window: u32,
-    /// Acts that are padding, settings and the like.
-    pub oddity: u32,
-    /// Acts that stop or take up reading again.
-    pub pauses: u32,
-    /// Requests that it refuses untouched.
-    pub refusals: u32,
-    /// Answers that it resets on the way.
-    pub resets: u32,
-    /// Acts that end the connection with GOAWAY at once.
-    pub goaways: u32,
-    /// Acts that break the connection.
-    pub breaks: u32,
-    /// Acts that break the protocol.
-    pub lies: u32,
-    /// It never fails of itself.
-    pub is_well: bool,
-    /// It says no HTTP/2, but this.
-    pub rude: Option<&'static [u8]>,
-}
 
 /// ENHANCE_YOUR_CALM: what an endpoint hears that was too slow for a timeout.
 const CALM: u32 = 11;
 
 /// What may still come on a stream that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Past {
+pub(super) enum Past {
     /// Both sides ended: credit, or a reset that crossed.
     Ended,
     /// We reset or never took it: whatever was under way.
@@ -58,62 +26,28 @@ enum Past {
 }
 
 #[derive(Debug)]
-struct Conn {
-    end: End,
-    session: Session,
-    streams: BTreeMap<u32, Stream>,
-    past: BTreeMap<u32, Past>,
-    highest: u32,
+pub(super) struct Conn {
+    pub(super) end: End,
+    pub(super) session: Session,
+    pub(super) streams: BTreeMap<u32, Stream>,
+    pub(super) past: BTreeMap<u32, Past>,
+    pub(super) highest: u32,
     /// The last stream that was taken, and what GOAWAY said of it.
-    decided: u32,
-    goaway: Option<u32>,
+    pub(super) decided: u32,
+    pub(super) goaway: Option<u32>,
     /// GOAWAY with the highest id went out, and a PING behind it.
-    is_retiring: bool,
-    is_acting: bool,
-    is_paused: bool,
-    has_lied: bool,
+    pub(super) is_retiring: bool,
+    pub(super) is_acting: bool,
+    pub(super) is_paused: bool,
+    pub(super) has_lied: bool,
     /// Our settings that were in force when the frame at hand was written.
-    own: OwnSettings,
-    granted: i64,
+    pub(super) own: OwnSettings,
+    pub(super) granted: i64,
 }
 
-/// An endpoint and its connections.
-#[derive(Debug)]
-pub struct Endpoint {
-    index: u32,
-    /// How it behaves from now on.
-    pub habits: EndpointHabits,
-    /// Takes connections.
-    pub is_up: bool,
-    conns: BTreeMap<u32, Conn>,
-}
-
-impl Endpoint {
-    /// An endpoint that takes connections.
-    #[must_use]
-    pub fn new(index: u32, habits: EndpointHabits) -> Self {
-        Self { index, habits, is_up: true, conns: BTreeMap::new() }
-    }
-
-    /// Connections that stand.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.conns.len()
-    }
-
-    /// Requests whose streams are open, and nobody else's fault: Evenkeel has forgotten them.
-    #[must_use]
-    pub fn open(&self) -> Vec<usize> {
-        self.conns.values().flat_map(|c| c.streams.values().map(|s| s.number)).collect()
-    }
-
-    /// Evenkeel's connection is taken.
-    pub fn accept(&mut self, end: End, around: &mut Surroundings) {
-        let mut session = Session::new(Role::Server, self.habits.settings, self.habits.oddity);
-        if let Some(bytes) = self.habits.rude {
-            session.out = bytes.to_vec();
-        }
-        let conn = Conn {
+impl Conn {
+    pub(super) fn new(end: End, session: Session, has_lied: bool) -> Self {
+        Self {
             end,
             session,
             streams: BTreeMap::new(),
@@ -124,138 +58,13 @@ impl Endpoint {
             is_retiring: false,
             is_acting: false,
             is_paused: false,
-            has_lied: self.habits.rude.is_some(),
+            has_lied,
             own: OwnSettings::default(),
             granted: 65_535,
-        };
-        self.conns.insert(end.link, conn);
-        self.flush(end.link, around);
-        self.wake(end.link, around);
-    }
-
-    /// Lets a connection act soon, if it does not already.
-    fn wake(&mut self, link: u32, around: &mut Surroundings) {
-        if let Some(conn) = self.conns.get_mut(&link)
-            && !std::mem::replace(&mut conn.is_acting, true)
-        {
-            let pause = Duration::from_micros(around.prng.between(50, self.habits.pace.max(50)) as u64);
-            around.schedule.after(pause, Event::Endpoint(self.index, link));
         }
     }
 
-    /// Writes what waits on a connection.
-    pub fn flush(&mut self, link: u32, around: &mut Surroundings) {
-        if let Some(conn) = self.conns.get_mut(&link) {
-            around.flush(conn.end, &mut conn.session.out);
-        }
-    }
-
-    /// Dies: every connection breaks, nothing is taken.
-    pub fn crash(&mut self, around: &mut Surroundings) {
-        self.is_up = false;
-        for conn in std::mem::take(&mut self.conns).into_values() {
-            around.network.reset(conn.end, &mut around.schedule, &mut around.prng);
-        }
-    }
-
-    /// Ends every connection in peace: GOAWAY, PING, GOAWAY with the last stream, the end of the streams.
-    pub fn retire(&mut self, around: &mut Surroundings) {
-        let links: Vec<u32> = self.conns.keys().copied().collect();
-        for link in links {
-            if let Some(conn) = self.conns.get_mut(&link)
-                && !std::mem::replace(&mut conn.is_retiring, true)
-                && conn.goaway.is_none()
-            {
-                conn.session.put_goaway(0x7fff_ffff, 0);
-                conn.session.put_ping(&mut around.prng);
-            }
-            self.flush(link, around);
-            self.wake(link, around);
-        }
-    }
-
-    /// A connection does what it does next.
-    ///
-    /// # Errors
-    /// What Evenkeel did wrong.
-    pub fn act(&mut self, link: u32, around: &mut Surroundings) -> Result<(), String> {
-        let habits = self.habits;
-        let Some(conn) = self.conns.get_mut(&link) else { return Ok(()) };
-        conn.is_acting = false;
-        if habits.rude.is_some() {
-            return Ok(());
-        }
-        if around.prng.chance(habits.breaks) {
-            around.note("endpoint breaks", &[u64::from(self.index), u64::from(link)]);
-            around.network.reset(conn.end, &mut around.schedule, &mut around.prng);
-            self.conns.remove(&link);
-            return Ok(());
-        }
-        if around.prng.chance(if conn.is_paused { 200 } else { habits.pauses }) {
-            conn.is_paused = !conn.is_paused;
-            around.network.set_paused(conn.end, conn.is_paused, &mut around.schedule);
-        }
-        conn.oddities(&habits, around);
-        if conn.goaway.is_none() && around.prng.chance(habits.goaways) {
-            let last = conn.decided;
-            around.note("endpoint goes away", &[u64::from(self.index), u64::from(link), u64::from(last)]);
-            conn.go_away(last, around)?;
-        }
-        conn.decide(self.index, &habits, around)?;
-        conn.answer(around);
-        conn.grant(habits.window);
-        if around.prng.chance(habits.lies) {
-            around.note("endpoint lies", &[u64::from(self.index), u64::from(link)]);
-            conn.lie(around);
-        }
-        let is_through = conn.streams.is_empty() && conn.session.out.is_empty();
-        if conn.goaway.is_some() && is_through && around.prng.chance(300) {
-            if let Some(conn) = self.conns.remove(&link) {
-                around.network.close(conn.end, &mut around.schedule);
-            }
-            return Ok(());
-        }
-        let is_busy = conn.is_paused || !conn.streams.is_empty() || conn.goaway.is_some();
-        self.flush(link, around);
-        if is_busy {
-            self.wake(link, around);
-        }
-        Ok(())
-    }
-
-    /// Something came on a connection.
-    ///
-    /// # Errors
-    /// What Evenkeel did wrong.
-    pub fn arrived(&mut self, link: u32, arrival: Arrival, around: &mut Surroundings) -> Result<(), String> {
-        let Some(conn) = self.conns.get_mut(&link) else { return Ok(()) };
-        match arrival {
-            Arrival::Bytes(_) if self.habits.rude.is_some() => {}
-            Arrival::Bytes(bytes) => {
-                for happening in conn.session.take(&bytes)? {
-                    let fault = conn.happened(happening, &self.habits, around).err();
-                    // After a lie the two sides may see the connection's streams differently.
-                    if let Some(why) = fault.filter(|_| !conn.has_lied) {
-                        return Err(why);
-                    }
-                }
-                if around.prng.chance(700) {
-                    conn.grant(self.habits.window);
-                }
-                self.flush(link, around);
-                self.wake(link, around);
-            }
-            Arrival::Fin | Arrival::Reset => {
-                around.network.close(conn.end, &mut around.schedule);
-                self.conns.remove(&link);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Conn {
-    fn oddities(&mut self, habits: &EndpointHabits, around: &mut Surroundings) {
+    pub(super) fn oddities(&mut self, habits: &EndpointHabits, around: &mut Surroundings) {
         let prng = &mut around.prng;
         if self.session.noise_left < 4 {
             return;
@@ -277,7 +86,7 @@ impl Conn {
     }
 
     /// Says that nothing above `last` is or will be processed.
-    fn go_away(&mut self, last: u32, around: &mut Surroundings) -> Result<(), String> {
+    pub(super) fn go_away(&mut self, last: u32, around: &mut Surroundings) -> Result<(), String> {
         self.session.put_goaway(last, 0);
         self.goaway = Some(last);
         for (id, stream) in self.streams.split_off(&(last + 1)) {
@@ -288,7 +97,7 @@ impl Conn {
     }
 
     /// Takes or refuses what came since the last act.
-    fn decide(
+    pub(super) fn decide(
         &mut self,
         index: u32,
         habits: &EndpointHabits,
@@ -326,7 +135,7 @@ impl Conn {
         Ok(())
     }
 
-    fn answer(&mut self, around: &mut Surroundings) {
+    pub(super) fn answer(&mut self, around: &mut Surroundings) {
         let ids: Vec<u32> = self.streams.keys().copied().collect();
         for id in ids {
             let Some(stream) = self.streams.get_mut(&id) else { continue };
@@ -347,7 +156,7 @@ impl Conn {
         }
     }
 
-    fn grant(&mut self, window: u32) {
+    pub(super) fn grant(&mut self, window: u32) {
         for (&id, stream) in &mut self.streams {
             let more = i64::from(window) - stream.receive_window;
             if more > i64::from(window) / 2 && !stream.has_request_ended() {
@@ -362,7 +171,7 @@ impl Conn {
     }
 
     /// Something that RFC 9113 or RFC 7541 forbids.
-    fn lie(&mut self, around: &mut Surroundings) {
+    pub(super) fn lie(&mut self, around: &mut Surroundings) {
         self.has_lied = true;
         self.streams.values().for_each(|s| around.ledger.distrust(s.number));
         let prng = &mut around.prng;
@@ -372,7 +181,12 @@ impl Conn {
             0 => session.put_raw(names::DATA, 0, 2, b"even stream"),
             1 => session.put_raw(names::DATA, 0, self.highest + 2, b"idle stream"),
             2 => {
-                session.put_raw(names::HEADERS, names::END_HEADERS, id, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff])
+                session.put_raw(
+                    names::HEADERS,
+                    names::END_HEADERS,
+                    id,
+                    &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                );
             }
             3 => session.put_raw(names::WINDOW_UPDATE, 0, 0, &0x7fff_ffff_u32.to_be_bytes()),
             4 => session.put_raw(names::WINDOW_UPDATE, 0, id, &0x7fff_ffff_u32.to_be_bytes()),
@@ -391,7 +205,7 @@ impl Conn {
         }
     }
 
-    fn happened(
+    pub(super) fn happened(
         &mut self,
         happening: Happening,
         habits: &EndpointHabits,
