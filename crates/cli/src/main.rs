@@ -1,6 +1,7 @@
 //! The program `evenkeel`: reads the command line and hands over to one file a command below `commands`.
 
 mod commands;
+mod demo;
 mod exit;
 mod output;
 
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
+  evenkeel demo
   evenkeel run --listen 0.0.0.0:8080 --to dns://my-backend-headless:8080
   evenkeel run --config evenkeel.yaml
   evenkeel check evenkeel.yaml

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod check;
+mod demo;
 mod explain;
 mod run;
 
@@ -12,6 +13,7 @@ use clap::Subcommand;
 pub(crate) enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
+    Demo(demo::Arguments),
     Explain(explain::Arguments),
 }
 
@@ -21,6 +23,7 @@ impl Command {
         match self {
             Self::Run(arguments) => run::run(&arguments),
             Self::Check(arguments) => check::check(&arguments),
+            Self::Demo(arguments) => demo::demo(&arguments),
             Self::Explain(arguments) => explain::explain(&arguments),
         }
     }
