@@ -74,6 +74,12 @@ impl Engine {
             return;
         }
         if let Some((client, stream)) = self.exchanges[exchange].client.at {
+            if self.conns[client].output.len() > self.limits.control_output + self.limits.output_high {
+                self.stats.refused(Limit::ControlOutput);
+                self.give_list(list);
+                self.fail(now, exchange, ExchangeOutcome::Shed);
+                return;
+            }
             self.conns[client].put_headers(stream, false, &list, &mut self.store, &mut self.buffers);
             self.mark_dirty(client);
         }
