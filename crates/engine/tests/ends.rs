@@ -170,3 +170,32 @@ fn a_drain_serves_a_client_whose_first_bytes_were_under_way_when_it_began() {
     let seen = relay.carry();
     assert!(seen.iter().any(|h| matches!(h, Happening::Data { is_end: true, .. })), "{seen:?}");
 }
+
+#[test]
+fn interim_answers_without_end_do_not_pile_up_for_a_client_that_does_not_read() {
+    let mut relay = Relay::new(65_535);
+    relay.ask(true);
+    relay.carry();
+    let early = fields(&[(":status", "103"), ("link", &"l".repeat(3_000))]);
+    let (key, mut session) = relay.endpoint.take().unwrap();
+    for _ in 0..2_000 {
+        session.put_headers(1, &early, false, &mut relay.prng);
+        relay.engine.received(NOW, key, &std::mem::take(&mut session.out));
+        assert!(relay.engine.output(relay.client.0).len() < 3 << 20);
+    }
+    assert_eq!(relay.engine.open_exchanges(), 0, "the client is told that its answer was shed");
+}
+
+#[test]
+fn a_header_block_that_stops_inside_its_first_frame_runs_into_the_header_timeout() {
+    let mut relay = Relay::new(65_535);
+    relay.carry();
+    relay.ask(true);
+    let frame = std::mem::take(&mut relay.client.1.out);
+    relay.engine.received(NOW, relay.client.0, &frame[..frame.len() - 1]);
+    relay.engine.tick(NOW + Duration::from_secs(9));
+    assert!(!relay.carry().iter().any(|h| matches!(h, Happening::GoAway { .. })));
+    relay.engine.tick(NOW + Duration::from_secs(11));
+    let seen = relay.carry();
+    assert!(seen.iter().any(|h| matches!(h, Happening::GoAway { code: 11, .. })), "{seen:?}");
+}

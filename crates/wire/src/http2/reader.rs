@@ -149,10 +149,12 @@ impl FrameReader {
             || self.skip > 0
     }
 
-    /// Whether a header block has begun and not ended, for the header timeout.
+    /// Whether a header block has begun and not ended, be it in the middle of its first frame: for the header timeout.
     #[must_use]
     pub fn is_inside_block(&self) -> bool {
-        self.block.as_ref().is_some_and(|b| b.frames > 0)
+        let kind = self.tail.get(3).filter(|_| !self.is_tail_spent).and_then(|&b| Kind::of(b));
+        matches!(kind, Some(Kind::Headers | Kind::Continuation))
+            || self.block.as_ref().is_some_and(|b| b.frames > 0)
     }
 
     /// Bytes held for unfinished frames.
