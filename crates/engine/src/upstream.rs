@@ -2,6 +2,7 @@
 
 use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::endpoint::Endpoint;
+use evenkeel_core::time::Moment;
 use std::collections::VecDeque;
 
 /// The connections to one endpoint.
@@ -18,6 +19,8 @@ pub(crate) struct Pool {
     pub(crate) exchanges: u32,
     /// The endpoint left its set: nothing new is opened, and the pool goes with its last connection and exchange.
     pub(crate) is_removed: bool,
+    /// When what is left on it is cut, once the endpoint is going or gone.
+    pub(crate) leaves_at: Moment,
 }
 
 impl Pool {
@@ -30,6 +33,7 @@ impl Pool {
             pending: VecDeque::new(),
             exchanges: 0,
             is_removed: false,
+            leaves_at: Moment::NEVER,
         }
     }
 

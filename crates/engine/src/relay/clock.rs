@@ -4,6 +4,7 @@ use super::finish::LAST_BYTES;
 use super::{Engine, Wake};
 use crate::conn::{GoAwaySent, Phase};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
+use evenkeel_core::balancer::Report;
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
@@ -81,11 +82,8 @@ impl Engine {
         let recorded = conn.client().filter(|_| conn.phase == Phase::Open).map(|c| c.recorded);
         let wants_record = is_over(recorded, self.log_interval);
         if let Some(reason) = reason {
-            let goaway = if reason == CloseReason::IdleTimeout {
-                ErrorCode::NoError
-            } else {
-                ErrorCode::EnhanceYourCalm
-            };
+            let is_nobodys_fault = matches!(reason, CloseReason::IdleTimeout | CloseReason::ConnectTimeout);
+            let goaway = if is_nobodys_fault { ErrorCode::NoError } else { ErrorCode::EnhanceYourCalm };
             self.end_conn(now, key, reason, Some(goaway));
             return;
         }
@@ -117,11 +115,7 @@ impl Engine {
         let Some(service) = self.services.get(ex.service) else { return };
         let policy = &service.service.policy;
         if ex.waits_since.is_some_and(|since| since + policy.upstream.pending_timeout <= now) {
-            self.stats.refused(Limit::Pending);
-            if let Some(pool) = ex.pool.and_then(|p| self.pools.get_mut(p)) {
-                pool.pending.retain(|&e| e != key);
-            }
-            self.fail(now, key, ExchangeOutcome::PendingTimeout);
+            self.waited_too_long(now, key);
             return;
         }
         let of_listener = ex.client.at.map(|(client, _)| self.timeouts_of(client).request);
@@ -134,9 +128,26 @@ impl Engine {
         }
     }
 
+    /// An exchange got no stream in time. An endpoint that takes no connection is as good as one that refuses it:
+    /// the exchange goes to another one.
+    fn waited_too_long(&mut self, now: Moment, key: ExchangeKey) {
+        let ex = &mut self.exchanges[key];
+        ex.waits_since = None;
+        let Some(pool_key) = ex.pool else { return };
+        let pool = &mut self.pools[pool_key];
+        pool.pending.retain(|&e| e != key);
+        if pool.conns.len() == pool.opening as usize {
+            self.report(now, pool_key, Report::Failed);
+            self.move_on(now, key, ExchangeOutcome::ConnectFailed);
+        } else {
+            self.stats.refused(Limit::Pending);
+            self.fail(now, key, ExchangeOutcome::PendingTimeout);
+        }
+    }
+
     /// The drain deadline of an endpoint that is going or gone: what is left on it is cut.
     fn check_pool(&mut self, now: Moment, key: PoolKey) {
-        let Some(pool) = self.pools.get(key) else { return };
+        let Some(pool) = self.pools.get(key).filter(|p| p.leaves_at <= now) else { return };
         let reason = match (pool.is_removed, pool.endpoint.spec.state) {
             (true, _) => CloseReason::EndpointRemoved,
             (false, EndpointState::Ready) => return,

@@ -109,12 +109,15 @@ impl Engine {
     fn forward(&mut self, now: Moment, exchange: ExchangeKey, from: Side, payload: &[u8], is_end: bool) {
         let ex = &mut self.exchanges[exchange];
         if from == Side::Client && ex.is_replayable {
-            if ex.replay.len() + payload.len() <= self.limits.replay_bytes {
+            let held = self.backlog_bytes + self.replay_bytes + payload.len();
+            let is_small = ex.replay.len() + payload.len() <= self.limits.replay_bytes;
+            if is_small && held <= self.limits.buffered_bytes {
                 ex.replay.extend_from_slice(payload);
+                self.replay_bytes += payload.len();
             } else if ex.upstream.at.is_some() {
                 ex.is_replayable = false;
                 let replay = std::mem::take(&mut ex.replay);
-                self.give_bytes(replay);
+                self.drop_replay(replay);
             } else {
                 self.stats.refused(Limit::BufferedBytes);
                 self.fail(now, exchange, ExchangeOutcome::Shed);
@@ -152,7 +155,7 @@ impl Engine {
             }
         }
         let rest = &payload[sent..];
-        if self.backlog_bytes + rest.len() > self.limits.buffered_bytes {
+        if self.backlog_bytes + self.replay_bytes + rest.len() > self.limits.buffered_bytes {
             self.stats.refused(Limit::BufferedBytes);
             self.fail(now, exchange, ExchangeOutcome::Shed);
             return;
@@ -263,7 +266,12 @@ impl Engine {
                     && !leg.is_blocked
                 {
                     leg.is_blocked = true;
-                    self.conns[key].blocked.push_back(exchange);
+                    let conn = &mut self.conns[key];
+                    conn.blocked.push_back(exchange);
+                    // Exchanges that ended while they stood here are passed over; they must not pile up.
+                    if conn.blocked.len() > 2 * conn.streams.len() + LEAST_BLOCKED {
+                        conn.blocked.retain(|&e| self.exchanges.has(e));
+                    }
                 }
             }
         }
@@ -380,6 +388,9 @@ fn write_data(
         }
     }
 }
+
+/// Places in a queue of blocked exchanges that are not worth looking through.
+const LEAST_BLOCKED: usize = 16;
 
 /// Largest DATA frame of ours, so that streams take turns.
 const MOST_FRAME: u32 = 16_384;

@@ -153,7 +153,7 @@ impl Engine {
         self.mark_dirty(key);
         if has_more {
             let ex = &mut self.exchanges[exchange];
-            if self.backlog_bytes + ex.replay.len() > self.limits.buffered_bytes {
+            if self.backlog_bytes + self.replay_bytes + ex.replay.len() > self.limits.buffered_bytes {
                 self.stats.refused(Limit::BufferedBytes);
                 self.fail(now, exchange, ExchangeOutcome::Shed);
                 return;

@@ -104,7 +104,7 @@ impl Engine {
         let report = if ex.has_failed { Report::Failed } else { Report::Answered(now.since(ex.sent)) };
         let (pool, is_short) = (ex.pool, is_end && ex.upstream.announced.is_some_and(|left| left > 0));
         self.give_list(request);
-        self.give_bytes(replay);
+        self.drop_replay(replay);
         if let Some(pool) = pool {
             self.report(now, pool, report);
         }

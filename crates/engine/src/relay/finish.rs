@@ -91,7 +91,7 @@ impl Engine {
             self.drop_pool_if_done(pool);
         }
         self.give_list(ex.request);
-        self.give_bytes(ex.replay);
+        self.drop_replay(ex.replay);
         if let Some(list) = ex.request_trailers {
             self.give_list(*list);
         }
@@ -335,7 +335,9 @@ impl Engine {
             if let Some(pool) = self.pools.get_mut(pool) {
                 pool.opening -= 1;
             }
-            self.report(now, pool, Report::Failed);
+            if !is_planned {
+                self.report(now, pool, Report::Failed);
+            }
             // Others that stand or are being opened go on serving the queue.
             if self.pools.get(pool).is_some_and(|p| p.conns.is_empty()) {
                 self.move_pending(now, pool);

@@ -11,8 +11,9 @@ impl Engine {
     /// # Errors
     /// The first thing that does not hold.
     pub fn check_invariants(&self) -> Result<(), String> {
-        let mut backlog_bytes = 0;
+        let (mut backlog_bytes, mut replay_bytes) = (0, 0);
         for (key, ex) in self.exchanges.iter() {
+            replay_bytes += ex.replay.len();
             for side in [Side::Client, Side::Upstream] {
                 let leg = ex.leg(side);
                 backlog_bytes += leg.backlog.len();
@@ -57,6 +58,9 @@ impl Engine {
         }
         if backlog_bytes != self.backlog_bytes {
             return Err(format!("{backlog_bytes} bytes in backlogs, {} counted", self.backlog_bytes));
+        }
+        if replay_bytes != self.replay_bytes || backlog_bytes + replay_bytes > self.limits.buffered_bytes {
+            return Err(format!("{replay_bytes} bytes kept to send again, {} counted", self.replay_bytes));
         }
         let mut clients = 0;
         for (key, conn) in self.conns.iter() {

@@ -106,6 +106,8 @@ pub struct Engine {
     due: Vec<Wake>,
     /// Bytes in all backlogs.
     backlog_bytes: usize,
+    /// Bytes of all bodies that are kept to send them again.
+    replay_bytes: usize,
     clients: usize,
     next_session: u64,
     drain: Option<drain::Drain>,
@@ -148,6 +150,7 @@ impl Engine {
             wheel: Wheel::new(now),
             due: Vec::new(),
             backlog_bytes: 0,
+            replay_bytes: 0,
             clients: 0,
             next_session: u64::from(setup.worker.0) << 48,
             drain: None,
@@ -300,7 +303,7 @@ impl Engine {
     pub fn memory(&self) -> [u64; 3] {
         let conns: usize = self.conns.iter().map(|(_, c)| c.held_bytes()).sum();
         [
-            self.backlog_bytes as u64,
+            (self.backlog_bytes + self.replay_bytes) as u64,
             self.store.owned_bytes() as u64,
             (self.conns.held_bytes() + self.exchanges.held_bytes() + conns) as u64,
         ]
@@ -342,7 +345,9 @@ impl Engine {
         }
     }
 
-    fn give_bytes(&mut self, mut bytes: Vec<u8>) {
+    /// Forgets a body that was kept to send it again.
+    fn drop_replay(&mut self, mut bytes: Vec<u8>) {
+        self.replay_bytes -= bytes.len();
         if bytes.capacity() > 0 && bytes.capacity() <= MOST_SPARE_BYTES && self.spare_bytes.len() < MOST_SPARE
         {
             bytes.clear();

@@ -98,6 +98,8 @@ impl Engine {
         let service = &self.services[pool.service].service;
         let deadline = service.policy.drain_deadline.unwrap_or(Drain::default().deadline);
         self.wheel.arm(now + deadline, Wake::Pool(key));
+        let pool = &mut self.pools[key];
+        pool.leaves_at = now + deadline;
         for conn in pool.conns.clone() {
             if self.conns.get(conn).is_some_and(|c| c.is_idle() && !c.is_closing()) {
                 self.end_conn(now, conn, reason, Some(ErrorCode::NoError));
