@@ -131,8 +131,8 @@ proptest! {
             pieces.push(piece);
             rest = after;
         }
-        prop_assert_eq!(read(&pieces), whole.clone());
+        prop_assert_eq!(&read(&pieces), &whole);
         let octets: Vec<&[u8]> = bytes.chunks(1).collect();
-        prop_assert_eq!(read(&octets), whole);
+        prop_assert_eq!(&read(&octets), &whole);
     }
 }
