@@ -17,7 +17,7 @@ mod targets;
 use anyhow::{Context, bail};
 use hunt::Hunt;
 use input::Inputs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use targets::{TARGETS, target};
@@ -89,7 +89,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let crashes = arguments.crashes.clone().unwrap_or_else(corpus::crashes_folder);
     if arguments.is_smoke {
         let time = arguments.seconds.map_or(Ok(SMOKE), Duration::try_from_secs_f64)?;
-        return smoke(time, arguments.seed, crashes);
+        return smoke(time, arguments.seed, &crashes);
     }
     let Some(target) = arguments.target.as_deref().and_then(target) else {
         println!("{USAGE}");
@@ -112,18 +112,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         batch::run(target, &Inputs::new(target, seed, seeds), 0, time, progress)?;
         return Ok(true);
     }
-    let (executions, is_clean) = hunt(Hunt { target, seed, time, crashes })?;
+    let (executions, is_clean) = hunt(&Hunt { target, seed, time, crashes })?;
     println!("{}", summary(1, executions, usize::from(!is_clean)));
     Ok(is_clean)
 }
 
 /// Every target in turn.
-fn smoke(time: Duration, seed: u64, crashes: PathBuf) -> anyhow::Result<bool> {
+fn smoke(time: Duration, seed: u64, crashes: &Path) -> anyhow::Result<bool> {
     let shares: u32 = TARGETS.iter().map(|t| t.share).sum();
     let (mut executions, mut findings) = (0, 0);
     for target in TARGETS {
         let time = time * target.share / shares;
-        let (ran, is_clean) = hunt(Hunt { target, seed, time, crashes: crashes.clone() })?;
+        let (ran, is_clean) = hunt(&Hunt { target, seed, time, crashes: crashes.to_owned() })?;
         executions += ran;
         findings += usize::from(!is_clean);
     }
@@ -132,7 +132,7 @@ fn smoke(time: Duration, seed: u64, crashes: PathBuf) -> anyhow::Result<bool> {
 }
 
 /// Hunts in one target and prints what came of it.
-fn hunt(hunt: Hunt) -> anyhow::Result<(u64, bool)> {
+fn hunt(hunt: &Hunt) -> anyhow::Result<(u64, bool)> {
     let name = hunt.target.name;
     let outcome = hunt.run()?;
     let rate = outcome.executions as f64 / outcome.time.as_secs_f64();

@@ -76,7 +76,7 @@ fn change(input: &mut Vec<u8>, other: &[u8], prng: &mut Prng) {
         0 if !input.is_empty() => input[at] ^= 1 << prng.below(8),
         1 if !input.is_empty() => input[at] = prng.next() as u8,
         2 if !input.is_empty() => {
-            input[at] = input[at].wrapping_add(if prng.is_one_in(2) { 1 } else { 0xff })
+            input[at] = input[at].wrapping_add(if prng.is_one_in(2) { 1 } else { 0xff });
         }
         3 => drop(input.drain(at..at + length)),
         4 => {

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn fuzz(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fuzz")).args(words).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_fuzz"))
+        .args(words)
+        .output()
+        .expect("the program was built for this test")
 }
 
 #[test]

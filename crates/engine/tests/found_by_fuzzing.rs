@@ -9,7 +9,7 @@ use evenkeel_core::route::{PathMatch, Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{ListenerStats, ServiceStats, WorkerStats};
 use evenkeel_core::time::Moment;
-use evenkeel_engine::{Action, ConnKey, Engine, EngineSetup, Limits};
+use evenkeel_engine::{Action, ConnKey, Engine, EngineSetup, Limits, PeerEnd};
 use evenkeel_wire::detect::PREFACE;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +89,8 @@ impl Bench {
             snapshot: Arc::new(snapshot),
         };
         let mut engine = Engine::new(setup, NOW);
-        let client = engine.accept(NOW, ListenerId(1), ([127, 0, 0, 1], 9).into()).unwrap();
+        let client = engine.accept(NOW, ListenerId(1), ([127, 0, 0, 1], 9).into());
+        let client = client.expect("the listener is configured");
         engine.received(NOW, client, &[&PREFACE[..], &frame(4, 0, 0, &[])].concat());
         Self { engine, client, upstream: None }
     }
@@ -110,7 +111,7 @@ impl Bench {
 
     /// Bytes of the endpoint.
     fn answer(&mut self, bytes: &[u8]) {
-        self.engine.received(NOW, self.upstream.unwrap(), bytes);
+        self.engine.received(NOW, self.upstream.expect("a request came first"), bytes);
     }
 
     /// The client's socket takes all that waits.
@@ -173,6 +174,19 @@ fn a_grpc_answer_that_is_shed_still_begins_with_its_status() {
     // HEADERS of stream 3, and in them the static index of `:status: 200`.
     assert_eq!(output[2_001 + 3..][..7], [1, 5, 0, 0, 0, 3, 0x88], "{:02x?}", &output[2_001..]);
     assert_eq!(bench.engine.check_invariants(), Ok(()));
+}
+
+#[test]
+fn a_grpc_answer_cut_short_of_its_announced_length_is_reset() {
+    let mut bench = Bench::new(Limits::default());
+    bench.say(&request(1, "/s", &[("content-type", "application/grpc")]));
+    bench.answer(&frame(1, 4, 1, &block(&[(":status", "200"), ("content-length", "10")])));
+    bench.answer(&frame(0, 0, 1, b"half"));
+    bench.read();
+    let upstream = bench.upstream.expect("a request came first");
+    bench.engine.peer_ended(NOW, upstream, PeerEnd::Closed);
+    // Trailers would make a message whose length is not what it said (RFC 9113 §8.1.1).
+    assert_eq!(bench.frames(), [(RST_STREAM, 1)]);
 }
 
 #[test]

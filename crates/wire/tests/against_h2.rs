@@ -4,6 +4,8 @@
 //! server takes what we write; the answers travel back the same way. So h2 accepts what we write, we read what h2
 //! writes, and requests, answers, bodies and trailers come through unchanged.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
+
 use bytes::Bytes;
 use evenkeel_wire::detect::PREFACE;
 use evenkeel_wire::hpack::{Decoder, Encoder, FieldForm, HeaderLimits, HeaderList, HeaderStore, IndexPolicy};

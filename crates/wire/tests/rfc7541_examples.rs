@@ -1,5 +1,7 @@
 //! The examples of RFC 7541 Appendix C, byte for byte: fields, and what is in the table after each block.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 use evenkeel_wire::hpack::{Decoder, HeaderLimits, HeaderList, HeaderStore, STATIC_LEN};
 
 fn hex(text: &str) -> Vec<u8> {

@@ -222,11 +222,11 @@ impl Engine {
     ) {
         let ex = &self.exchanges[exchange];
         let (is_grpc, is_answered, is_head) = (ex.is_grpc, ex.is_answered, ex.is_head);
-        let has_backlog = !ex.client.backlog.is_empty();
+        let is_cut = !ex.client.backlog.is_empty() || ex.upstream.announced.is_some_and(|left| left > 0);
         let mut reset = (!ex.client.is_received).then_some(ErrorCode::NoError);
         let Some((key, stream)) = ex.client.at else { return self.finish(now, exchange, outcome) };
         self.conns[key].figures.failed += 1;
-        if is_answered && (!is_grpc || has_backlog) {
+        if is_answered && (!is_grpc || is_cut) {
             reset = Some(ErrorCode::InternalError);
         } else {
             let mut list = self.take_list();
