@@ -3,7 +3,7 @@
 //! Plain values. Made by the balancers and the engine, written out by the control side; nothing here decides anything.
 
 use crate::id::{EndpointId, ListenerId, ServiceId};
-use crate::reason::{CloseReason, EjectReason};
+use crate::reason::{CloseReason, EjectReason, Limit};
 use crate::time::Moment;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -69,6 +69,27 @@ pub enum EventKind {
         detail: Option<&'static str>,
         /// In all.
         figures: ConnectionFigures,
+    },
+    /// A client's connection was closed as soon as it was accepted.
+    SessionRefused {
+        /// Where it was accepted.
+        listener: ListenerId,
+        /// The client.
+        peer: SocketAddr,
+        /// Why it was not taken.
+        reason: CloseReason,
+    },
+    /// No connection is accepted for now: those that come wait in the kernel's backlog.
+    AcceptPaused {
+        /// Where one may wait.
+        listener: ListenerId,
+        /// What ran out.
+        limit: Limit,
+    },
+    /// Connections are accepted again.
+    AcceptResumed {
+        /// What had run out.
+        limit: Limit,
     },
     /// A connection to an endpoint stands.
     UpstreamOpened {

@@ -114,7 +114,6 @@ reasons! {
         HeadersTooLarge = "headers_too_large", "a header list beyond the limit";
         OutputFull = "output_full", "the peer does not read the control frames that answer its own";
         MaxSessions = "max_sessions", "the listener holds its most sessions";
-        NoDescriptors = "no_descriptors", "the process has no descriptor left for a session";
         EndpointRemoved = "endpoint_removed", "the endpoint is no longer in its service";
         EndpointTerminating = "endpoint_terminating", "the endpoint terminates and its streams ended";
         ServiceRemoved = "service_removed", "the service is no longer configured";

@@ -209,7 +209,7 @@ fn free_address() -> Result<String> {
 }
 
 /// The body of a 200.
-fn get(address: &str, path: &str) -> Result<String> {
+pub(crate) fn get(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;

@@ -1,7 +1,11 @@
 //! Real processes for the interop tests: gRPC servers, gRPC clients under load, Evenkeel between them. Knows the programs of
 //! `tests/clients` by their command line, and Evenkeel by its configuration, its port and its admin API; nothing of its code.
 
+pub mod bystander;
+pub mod call;
 pub mod evenkeel;
+pub mod impostor;
+pub mod instance;
 pub mod load;
 pub mod process;
 pub mod programs;

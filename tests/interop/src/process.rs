@@ -55,13 +55,27 @@ impl Process {
         })
     }
 
+    /// Its id, as the kernel has it.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGTERM.
     ///
     /// # Errors
     /// If that could not be.
     pub fn terminate(&self) -> Result<()> {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        if sent.success() { Ok(()) } else { bail!("{} could not be sent SIGTERM", self.name) }
+        self.signal("TERM")
+    }
+
+    /// Sends the signal of this name (`HUP` for SIGHUP).
+    ///
+    /// # Errors
+    /// If that could not be.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status()?;
+        if sent.success() { Ok(()) } else { bail!("{} could not be sent SIG{name}", self.name) }
     }
 
     /// Sends SIGKILL and sees it gone.

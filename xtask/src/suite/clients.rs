@@ -121,7 +121,8 @@ fn java() -> Result<Words> {
     Ok(["java", "-cp", &path, "evenkeel.Main"].map(str::to_owned).into())
 }
 
-fn rust() -> Result<Words> {
+/// The program on tonic, built.
+pub(super) fn rust() -> Result<Words> {
     run::quietly(&mut cargo(["build", "--quiet", "--locked", "-p", "evenkeel-echo"]))?;
     Ok(words([&built("debug").join("evenkeel-echo")]))
 }

@@ -166,8 +166,10 @@ impl Engine {
         let listener = Arc::clone(self.snapshot.listener(listener)?);
         let cell = listener.stats.cell(self.worker);
         if listener.stats.sessions() >= u64::from(listener.policy.max_sessions) {
-            cell.session_refused(CloseReason::MaxSessions);
+            let (listener, reason) = (listener.id, CloseReason::MaxSessions);
+            cell.session_refused(reason);
             self.stats.refused(Limit::MaxSessions);
+            self.tell(EventKind::SessionRefused { listener, peer, reason });
             return None;
         }
         cell.session_began();

@@ -12,7 +12,7 @@ use evenkeel_wire::http2::{self, ErrorCode, Fault, Frame, MAX_WINDOW, ReadError}
 
 /// The answer to HTTP/1 on a listener that takes HTTP/2 only.
 const NOT_HTTP1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
-    content-type: text/plain\r\ncontent-length: 79\r\nconnection: close\r\n\r\n\
+    content-type: text/plain\r\ncontent-length: 80\r\nconnection: close\r\n\r\n\
     client_spoke_http1: this listener takes HTTP/2 by prior knowledge (h2c, gRPC).\r\n";
 
 /// The fatal alert protocol_version (RFC 8446 §6.2), which TLS clients show as what it is.
@@ -298,5 +298,18 @@ fn fault_word(fault: Fault) -> &'static str {
         Fault::SettingsValue => "a setting out of its range",
         Fault::ZeroIncrement => "a window update of nothing",
         Fault::SelfDependency => "a stream that depends on itself",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_http1_is_as_long_as_it_says() {
+        let answer = std::str::from_utf8(NOT_HTTP1).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        assert_eq!(length.parse(), Ok(body.len()));
     }
 }

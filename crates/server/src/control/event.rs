@@ -147,6 +147,7 @@ impl What {
             self,
             Self::DataPlane(
                 EventKind::SessionStarted { .. }
+                    | EventKind::SessionRefused { .. }
                     | EventKind::SessionGoesOn { .. }
                     | EventKind::SessionEnded { .. }
                     | EventKind::UpstreamOpened { .. }

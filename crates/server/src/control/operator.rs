@@ -141,6 +141,7 @@ impl Operator {
                 }
                 // Told when something else goes wrong, not at each retry.
                 Outcome::Failed(failure) => {
+                    self.state.count_discovery_failure(&service, failure.reason);
                     let before = status.failure.replace(failure.clone());
                     let is_news = before.as_ref() != Some(failure);
                     is_news.then(|| What::DiscoveryFailed {

@@ -2,7 +2,7 @@
 //!
 //! No decision is made here. The loop is the only writer.
 
-use super::discovery::DiscoveryFailure;
+use super::discovery::{DiscoveryFailure, FailureReason};
 use super::load_window::LoadWindows;
 use crate::clock::Clock;
 use crate::dataplane::DataPlane;
@@ -75,6 +75,9 @@ impl Unready {
     }
 }
 
+/// What is counted by service and reason.
+pub type CountsByReason = BTreeMap<(Arc<str>, &'static str), u64>;
+
 /// Shared by the control side's parts.
 pub struct State {
     /// The process's clock.
@@ -95,7 +98,8 @@ pub struct State {
     pub events: broadcast::Sender<StreamEvent>,
     addresses: Mutex<Vec<(Arc<str>, SocketAddr)>>,
     discovery: Mutex<HashMap<Arc<str>, DiscoveryStatus>>,
-    ejections: Mutex<BTreeMap<(Arc<str>, &'static str), u64>>,
+    ejections: Mutex<CountsByReason>,
+    discovery_failures: Mutex<CountsByReason>,
     windows: Mutex<LoadWindows>,
 }
 
@@ -115,6 +119,7 @@ impl State {
             addresses: Mutex::default(),
             discovery: Mutex::default(),
             ejections: Mutex::default(),
+            discovery_failures: Mutex::default(),
             windows: Mutex::default(),
         }
     }
@@ -141,11 +146,27 @@ impl State {
 
     /// Ejections of each configured service by reason. Those of services that are gone are forgotten.
     #[must_use]
-    pub fn ejections(&self) -> BTreeMap<(Arc<str>, &'static str), u64> {
+    pub fn ejections(&self) -> CountsByReason {
+        self.of_configured(&self.ejections)
+    }
+
+    /// One attempt more of a service's discovery that failed.
+    pub fn count_discovery_failure(&self, service: &str, reason: FailureReason) {
+        *locked(&self.discovery_failures).entry((service.into(), reason.code())).or_default() += 1;
+    }
+
+    /// Attempts of discovery that failed, of each configured service by reason. Those of services that are gone are
+    /// forgotten.
+    #[must_use]
+    pub fn discovery_failures(&self) -> CountsByReason {
+        self.of_configured(&self.discovery_failures)
+    }
+
+    fn of_configured(&self, counts: &Mutex<CountsByReason>) -> CountsByReason {
         let snapshot = self.snapshot.load();
-        let mut ejections = locked(&self.ejections);
-        ejections.retain(|(service, _), _| snapshot.services.iter().any(|s| s.name == *service));
-        ejections.clone()
+        let mut counts = locked(counts);
+        counts.retain(|(service, _), _| snapshot.services.iter().any(|s| s.name == *service));
+        counts.clone()
     }
 
     /// Why the process takes no traffic; empty if it does.

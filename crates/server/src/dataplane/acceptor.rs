@@ -7,10 +7,9 @@ use super::inbox::Command;
 use super::is_out_of_descriptors;
 use super::worker::Shared;
 use crate::clock::Clock;
-use arc_swap::ArcSwap;
-use evenkeel_core::id::{ListenerId, WorkerIndex};
-use evenkeel_core::reason::{CloseReason, Limit};
-use evenkeel_core::snapshot::Snapshot;
+use evenkeel_core::event::{Event, EventKind};
+use evenkeel_core::id::ListenerId;
+use evenkeel_core::reason::Limit;
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
 use mio::net::TcpListener;
@@ -24,7 +23,8 @@ pub(super) const INBOX: Token = Token(usize::MAX);
 
 /// Shortest pause after the descriptors ran out; up to as much again is added, so that replicas do not try together.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Descriptors that sessions leave free for upstreams, listeners, files and the admin API.
+/// Descriptors that sessions leave free for upstreams, listeners, files and the admin API; half of them where there are
+/// fewer than twice as many.
 const RESERVED_DESCRIPTORS: usize = 256;
 
 /// Something to do for the acceptor.
@@ -43,7 +43,7 @@ pub(super) struct Acceptor {
     pub(super) commands: Arc<Mutex<Receiver<AcceptorCommand>>>,
     pub(super) workers: Box<[Arc<Shared>]>,
     pub(super) stats: Arc<WorkerStats>,
-    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) events: tokio::sync::mpsc::Sender<Event>,
     pub(super) descriptors: usize,
     pub(super) jitter: u64,
 }
@@ -62,6 +62,7 @@ impl Acceptor {
         let mut listening: Vec<Listening> = Vec::new();
         let mut paused_until: Option<Moment> = None;
         let mut drain: Option<(Moment, Moment)> = None;
+        let mut is_short = false;
         loop {
             let now = self.clock.now();
             if let Some((stop_at, deadline)) = drain
@@ -89,9 +90,17 @@ impl Acceptor {
             for l in listening.iter_mut().filter(|l| l.is_ready) {
                 if !self.accept_all(l) {
                     paused_until = Some(now + self.pause());
+                    if !is_short {
+                        let (listener, limit) = (l.id, Limit::Descriptors);
+                        self.tell(now, EventKind::AcceptPaused { listener, limit });
+                    }
                     break;
                 }
             }
+            if is_short && paused_until.is_none() {
+                self.tell(now, EventKind::AcceptResumed { limit: Limit::Descriptors });
+            }
+            is_short = paused_until.is_some();
         }
     }
 
@@ -114,8 +123,8 @@ impl Acceptor {
     /// Accepts all that waits; false if the descriptors ran out.
     fn accept_all(&self, l: &mut Listening) -> bool {
         loop {
-            if self.sessions() + RESERVED_DESCRIPTORS >= self.descriptors {
-                self.refuse(l.id);
+            if self.sessions() + RESERVED_DESCRIPTORS.min(self.descriptors / 2) >= self.descriptors {
+                self.stats.refused(Limit::Descriptors);
                 return false;
             }
             match l.listener.accept() {
@@ -133,7 +142,7 @@ impl Acceptor {
                     return true;
                 }
                 Err(e) if is_out_of_descriptors(&e) => {
-                    self.refuse(l.id);
+                    self.stats.refused(Limit::Descriptors);
                     return false;
                 }
                 // The client has gone again, or the call was interrupted: the next one waits behind it.
@@ -146,12 +155,9 @@ impl Acceptor {
         self.workers.iter().map(|w| w.inbox.sessions()).sum()
     }
 
-    fn refuse(&self, listener: ListenerId) {
-        self.stats.refused(Limit::Descriptors);
-        let snapshot = self.snapshot.load();
-        if let Some(listener) = snapshot.listener(listener) {
-            let own = WorkerIndex(self.workers.len() as u16);
-            listener.stats.cell(own).session_refused(CloseReason::NoDescriptors);
+    fn tell(&self, now: Moment, kind: EventKind) {
+        if self.events.try_send(Event { at: now, kind }).is_err() {
+            self.stats.events_dropped.add(1);
         }
     }
 

@@ -311,4 +311,4 @@ fn build_resolver(name_servers: NameServers) -> Result<TokioResolver, DiscoveryF
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::control) mod tests;

@@ -116,6 +116,9 @@ impl Discovery {
 }
 
 #[cfg(test)]
+pub(super) use dns::tests as dns_server;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use evenkeel_core::endpoint::EndpointSpec;

@@ -1,14 +1,18 @@
 //! A whole server inside the test: configuration files and endpoint files that change, and its end.
 
+use super::super::discovery::dns_server::{NameServer, Reply};
+use super::super::discovery::{NameServers, Pace};
 use super::super::reload::ConfigFile;
 use super::super::state::StreamEvent;
+use super::super::telemetry::metrics::Metrics;
 use super::super::test_config::{config, list, listener, service};
 use super::*;
 use evenkeel_config::model::EndpointSource;
+use hickory_resolver::proto::op::ResponseCode;
 use serde_json::Value;
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::broadcast::Receiver;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -145,6 +149,50 @@ fn an_endpoints_file_that_changes_is_followed_and_a_broken_one_keeps_the_last_go
     assert_eq!(wait_for(&mut events, "endpoint_removed")["endpoint"], "127.0.0.1:1");
     let record = wait_for(&mut events, "endpoint_changed");
     assert_eq!((&record["state"], &record["previous_state"]), (&"terminating".into(), &"ready".into()));
+}
+
+/// A sample of the metrics; 0 if there is none.
+fn sample(metrics: &Metrics, series: &str) -> f64 {
+    let text = metrics.text();
+    let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    value.map_or(0.0, |value| value.parse().unwrap())
+}
+
+#[test]
+fn dns_that_fails_later_keeps_the_last_good_answer_which_grows_old_until_it_answers_again() {
+    let dns = NameServer::on_a_thread();
+    let often = Duration::from_millis(10);
+    let pace = Pace { floor: often, ceiling: often, retry: often, max_retry: often };
+    let discovery = DiscoverySettings { name_servers: NameServers::Only(dns.address), pace };
+    let source = EndpointSource::Dns { name: "web.test.".into(), port: 80 };
+    let config = config(vec![listener("web", "a")], vec![service("a", source)]);
+    let server = Server::start(config, Options { discovery, ..Options::default() }).unwrap();
+    let metrics = Metrics::new(server.state().clone());
+    let mut events = server.state().events.subscribe();
+    dns.set_addresses("web.test.", 0, &["10.0.0.1", "10.0.0.2"]);
+    wait_for(&mut events, "endpoint_added");
+    wait_for(&mut events, "endpoint_added");
+
+    dns.fail("web.test.", &Reply::Code(ResponseCode::ServFail));
+    let record = wait_for(&mut events, "discovery_failed");
+    assert_eq!((&record["reason"], &record["endpoints_kept"]), (&"dns_server_failed".into(), &2.into()));
+    let age = || sample(&metrics, "evenkeel_endpoints_age_seconds{service=\"a\"}");
+    let failures =
+        || sample(&metrics, "evenkeel_discovery_failures_total{service=\"a\",reason=\"dns_server_failed\"}");
+    let (young, began, failed) = (age(), Instant::now(), failures());
+    assert!(failed >= 1.0);
+    while failures() < failed + 3.0 {
+        assert!(began.elapsed() < DEADLINE, "it asks no more");
+        std::thread::yield_now();
+    }
+    let gone_by = began.elapsed().as_secs_f64();
+    assert!(age() - young >= gone_by, "the answer grows old as time goes by");
+    assert_eq!(endpoint_ports(&server), [80, 80]);
+
+    dns.set_addresses("web.test.", 0, &["10.0.0.2"]);
+    wait_for(&mut events, "discovery_recovered");
+    assert_eq!(wait_for(&mut events, "endpoint_removed")["endpoint"], "10.0.0.1:80");
+    assert_eq!(endpoint_ports(&server), [80]);
 }
 
 #[test]

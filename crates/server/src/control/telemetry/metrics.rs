@@ -233,6 +233,11 @@ fn services(page: &mut Page<'_, '_>, state: &State, snapshot: &Snapshot) -> fmt:
     for ((service, reason), count) in state.ejections() {
         ejections.counter([("service", &service), ("reason", reason)], count)?;
     }
+    let help = "Attempts of discovery that failed, by reason; the last good answer stays";
+    let mut failures = page.family("discovery_failures", help, MetricType::Counter)?;
+    for ((service, reason), count) in state.discovery_failures() {
+        failures.counter([("service", &service), ("reason", reason)], count)?;
+    }
     let help = "Time since discovery last answered well";
     let mut age = page.family("endpoints_age_seconds", help, MetricType::Gauge)?;
     let now = state.clock.now();

@@ -181,6 +181,15 @@ fn of_data_plane(at: SystemTime, kind: &EventKind, names: &Names) -> Record {
                 .with_detail(*detail)
                 .with_figures(figures)
         }
+        EventKind::SessionRefused { listener, peer, reason } => record("session_refused")
+            .with("listener", names.listener(*listener))
+            .with_address("peer", *peer)
+            .with("reason", reason.code()),
+        EventKind::AcceptPaused { listener, limit } => Record::new(at, LogLevel::Warn, "accept_paused")
+            .with("listener", names.listener(*listener))
+            .with("limit", limit.code())
+            .with("message", "connections wait to be accepted until others end"),
+        EventKind::AcceptResumed { limit } => record("accept_resumed").with("limit", limit.code()),
         EventKind::UpstreamOpened { service, endpoint: _, address } => record("upstream_opened")
             .with("service", names.service(*service))
             .with_address("endpoint", *address),

@@ -14,7 +14,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What the server says to a question.
 #[derive(Clone)]
-enum Reply {
+pub(in crate::control) enum Reply {
     Records(Vec<(u32, RData)>),
     Code(ResponseCode),
     Silence,
@@ -23,12 +23,24 @@ enum Reply {
 type Zone = Arc<Mutex<HashMap<(String, RecordType), Reply>>>;
 
 /// An authoritative server for whatever stands in its zone; everything else does not exist.
-struct NameServer {
+pub(in crate::control) struct NameServer {
     zone: Zone,
-    address: SocketAddr,
+    pub(in crate::control) address: SocketAddr,
 }
 
 impl NameServer {
+    /// One on a thread of its own, for a test that blocks.
+    pub(in crate::control) fn on_a_thread() -> Self {
+        let (started, server) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            on_runtime(async {
+                started.send(Self::start().await).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        server.recv().unwrap()
+    }
+
     async fn start() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
@@ -41,7 +53,7 @@ impl NameServer {
         self.zone.lock().unwrap().insert((name.to_owned(), kind), reply);
     }
 
-    fn set_addresses(&self, name: &str, ttl: u32, addresses: &[&str]) {
+    pub(in crate::control) fn set_addresses(&self, name: &str, ttl: u32, addresses: &[&str]) {
         let parsed: Vec<IpAddr> = addresses.iter().map(|a| a.parse().unwrap()).collect();
         let records = |take: fn(&IpAddr) -> Option<RData>| {
             let found: Vec<_> = parsed.iter().filter_map(take).map(|data| (ttl, data)).collect();
@@ -63,7 +75,7 @@ impl NameServer {
         self.set(name, RecordType::SRV, Reply::Records(records));
     }
 
-    fn fail(&self, name: &str, reply: &Reply) {
+    pub(in crate::control) fn fail(&self, name: &str, reply: &Reply) {
         for kind in [RecordType::A, RecordType::AAAA, RecordType::SRV] {
             self.set(name, kind, reply.clone());
         }

@@ -1,0 +1,71 @@
+//! Endpoints that are no HTTP/2 servers. Each lives on a thread until the test's process ends.
+
+use anyhow::Result;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+/// What an endpoint does instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Impostor {
+    /// Answers as an HTTP/1 server that knows no HTTP/2.
+    SpeaksHttp1,
+    /// Accepts, and never says a word.
+    SaysNothing,
+    /// Accepts, and closes.
+    ClosesAtOnce,
+    /// Nobody listens there.
+    Refuses,
+}
+
+impl Impostor {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::SpeaksHttp1, Self::SaysNothing, Self::ClosesAtOnce, Self::Refuses];
+
+    /// Starts one on a free port of loopback, and says where.
+    ///
+    /// # Errors
+    /// If there is no port.
+    pub fn start(self) -> Result<String> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?.to_string();
+        match self {
+            Self::Refuses => drop(listener),
+            _ => drop(thread::spawn(move || self.serve(&listener))),
+        }
+        Ok(address)
+    }
+
+    /// The code of the reason for which a connection to it ends.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::SpeaksHttp1 => "not_http2",
+            Self::SaysNothing => "connect_timeout",
+            Self::ClosesAtOnce => "upstream_closed",
+            Self::Refuses => "connect_refused",
+        }
+    }
+
+    fn serve(self, listener: &TcpListener) {
+        let mut silent = Vec::new();
+        for stream in listener.incoming().flatten() {
+            match self {
+                Self::SpeaksHttp1 => drop(thread::spawn(move || refuse_http2(stream))),
+                Self::SaysNothing => silent.push(stream),
+                Self::ClosesAtOnce | Self::Refuses => drop(stream),
+            }
+        }
+    }
+}
+
+/// Reads until the caller goes away, so that the answer is not lost in a reset.
+fn refuse_http2(mut stream: TcpStream) {
+    let mut input = [0; 4096];
+    // Whoever called may be gone at any time.
+    if matches!(stream.read(&mut input), Ok(1..)) {
+        let _gone =
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        while matches!(stream.read(&mut input), Ok(1..)) {}
+    }
+}
