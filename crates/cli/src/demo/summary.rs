@@ -19,11 +19,11 @@ pub(super) fn summary(scenes: &[Figures]) -> String {
         return format!("Ended before the first scene was over.\n\n{NEXT}");
     }
     let mut text = format!(
-        "Calls a second on each endpoint. {CLIENTS} clients, one HTTP/2 connection each, {IN_FLIGHT} calls in flight.\n\n"
+        "Calls a second on each endpoint: {CLIENTS} clients, one connection each, {IN_FLIGHT} calls in flight.\n\n"
     );
     let _ = writeln!(
         text,
-        "{:9} {:26} {:>5}  {:26} {:>5}  {:>6}",
+        "{:9} {:25} {:>5} {:25} {:>5} {:>6}",
         "", "  pinned", "skew", "  Evenkeel", "skew", "errors"
     );
     for figures in scenes {
@@ -34,7 +34,7 @@ pub(super) fn summary(scenes: &[Figures]) -> String {
         let Figures { scene, before, after, errors, .. } = figures;
         let _ = writeln!(
             text,
-            "{:9} {:26} {:>5.2}  {:26} {:>5.2}  {errors:>6}",
+            "{:9} {:25} {:>5.2} {:25} {:>5.2} {errors:>6}",
             scene.name(),
             rates(&before.per_endpoint),
             before.skew,
@@ -58,7 +58,7 @@ fn meaning(figures: &Figures) -> String {
     let Figures { scene, before, after, errors, shared_after, .. } = figures;
     match scene {
         Scene::Pinned => format!(
-            "pinned    the busiest endpoint has {:.2} times its fair share; through Evenkeel {:.2}\n",
+            "pinned    the busiest endpoint has {:.2} × its fair share; through Evenkeel {:.2}\n",
             before.skew, after.skew
         ),
         Scene::ScaleUp => {
@@ -110,16 +110,17 @@ mod tests {
         assert_eq!(
             rows,
             [
-                "            pinned                    skew    Evenkeel                  skew  errors",
-                "pinned     2000 1000    0             2.00   1000 1000 1000             1.00       0",
-                "scale-up   2000 1000    0    0    0   3.33    600  600  600  600  600   1.00       0",
+                "            pinned                   skew   Evenkeel                 skew errors",
+                "pinned     2000 1000    0            2.00  1000 1000 1000            1.00      0",
+                "scale-up   2000 1000    0    0    0  3.33   600  600  600  600  600  1.00      0",
                 "",
-                "pinned    the busiest endpoint has 2.00 times its fair share; through Evenkeel 1.00",
+                "pinned    the busiest endpoint has 2.00 × its fair share; through Evenkeel 1.00",
                 "scale-up  pinned connections give the new endpoints no call;",
                 "          through Evenkeel they had their share within 0.2 s",
             ]
         );
         assert!(!text.contains("NOT AS PROMISED"));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 
     #[test]
