@@ -1,12 +1,8 @@
 //! What the engine wants done: values, applied by the event loop after the call returns.
 
-use crate::conn::Conn;
-use crate::slots::Key;
+use crate::keys::ConnKey;
 use evenkeel_core::event::EventKind;
 use std::net::SocketAddr;
-
-/// Names a connection, of a client or to an endpoint, between engine and event loop.
-pub type ConnKey = Key<Conn>;
 
 /// Something for the event loop to do.
 #[derive(Debug)]

@@ -1,11 +1,9 @@
 //! One HTTP/2 connection as a value: of a client (a session) or to an endpoint (an upstream).
 
-use crate::exchange::Exchange;
+use crate::keys::{ExchangeKey, PoolKey};
 use crate::limits::Limits;
 use crate::output::{BufferPool, Output};
 use crate::score::Score;
-use crate::slots::Key;
-use crate::upstream::Pool;
 use evenkeel_core::event::ConnectionFigures;
 use evenkeel_core::id::{EndpointId, ServiceId};
 use evenkeel_core::reason::CloseReason;
@@ -91,7 +89,7 @@ pub(crate) struct ClientSide {
 
 #[derive(Debug)]
 pub(crate) struct UpstreamSide {
-    pub(crate) pool: Key<Pool>,
+    pub(crate) pool: PoolKey,
     pub(crate) service: ServiceId,
     pub(crate) endpoint: EndpointId,
     pub(crate) address: SocketAddr,
@@ -106,9 +104,9 @@ pub(crate) struct UpstreamSide {
 /// Streams reset by us that are remembered for each client.
 pub(crate) const RESET_LATELY: usize = 64;
 
-/// A connection. It is opaque outside of the engine.
+/// A connection.
 #[derive(Debug)]
-pub struct Conn {
+pub(crate) struct Conn {
     pub(crate) role: Role,
     pub(crate) phase: Phase,
     pub(crate) goaway_sent: GoAwaySent,
@@ -119,7 +117,7 @@ pub struct Conn {
     pub(crate) output: Output,
     pub(crate) is_dirty: bool,
     /// Streams that are open, by id.
-    pub(crate) streams: NumberMap<u32, Key<Exchange>>,
+    pub(crate) streams: NumberMap<u32, ExchangeKey>,
     /// Highest id that the client opened, or that we opened at the endpoint.
     pub(crate) highest_stream: u32,
     /// What we may send.
@@ -127,7 +125,7 @@ pub struct Conn {
     /// What came since credit was last given back.
     pub(crate) received: u32,
     /// Exchanges whose data waits for this connection's window or room in its output.
-    pub(crate) blocked: VecDeque<Key<Exchange>>,
+    pub(crate) blocked: VecDeque<ExchangeKey>,
     pub(crate) resets: Score,
     pub(crate) control: Score,
     /// The earliest deadline that was armed; later ones are armed when it fires.
@@ -214,6 +212,12 @@ impl Conn {
         self.streams.is_empty()
     }
 
+    /// Whether nobody has opened this stream: all that is not opened lies above the highest, and even ones are pushes,
+    /// which there are none of (RFC 9113 §5.1.1).
+    pub(crate) fn is_unopened(&self, stream: u32) -> bool {
+        stream > self.highest_stream || stream.is_multiple_of(2)
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing(_))
     }
@@ -289,6 +293,6 @@ impl Conn {
             + self.output.held_bytes()
             + self.decoder.held_bytes()
             + self.encoder.held_bytes()
-            + self.streams.capacity() * size_of::<(u32, Key<Exchange>)>()
+            + self.streams.capacity() * size_of::<(u32, ExchangeKey)>()
     }
 }

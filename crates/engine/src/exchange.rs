@@ -1,9 +1,7 @@
 //! One request and its response: two streams and what is known of them.
 
-use crate::conn::Conn;
+use crate::keys::{ConnKey, PoolKey};
 use crate::output::Backlog;
-use crate::slots::Key;
-use crate::upstream::Pool;
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
@@ -28,7 +26,7 @@ impl Side {
 #[derive(Debug)]
 pub(crate) struct Leg {
     /// The connection and the stream on it; `None` before there is one, and after the stream has ended there.
-    pub(crate) at: Option<(Key<Conn>, u32)>,
+    pub(crate) at: Option<(ConnKey, u32)>,
     /// What we may send.
     pub(crate) send_window: i64,
     /// What the peer may send.
@@ -54,7 +52,7 @@ pub(crate) struct Leg {
 }
 
 impl Leg {
-    pub(crate) fn new(at: Option<(Key<Conn>, u32)>, send_window: i64, receive_window: i64) -> Self {
+    pub(crate) fn new(at: Option<(ConnKey, u32)>, send_window: i64, receive_window: i64) -> Self {
         Self {
             at,
             send_window,
@@ -74,13 +72,13 @@ impl Leg {
 
 /// An exchange.
 #[derive(Debug)]
-pub struct Exchange {
+pub(crate) struct Exchange {
     pub(crate) client: Leg,
     pub(crate) upstream: Leg,
     /// Index of the service in the engine's list.
     pub(crate) service: usize,
     /// The endpoint that it was given to, and its connections.
-    pub(crate) pool: Option<Key<Pool>>,
+    pub(crate) pool: Option<PoolKey>,
     /// It waits for a connection or a stream since then.
     pub(crate) waits_since: Option<Moment>,
     pub(crate) began: Moment,

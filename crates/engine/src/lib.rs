@@ -6,6 +6,7 @@
 mod action;
 mod conn;
 mod exchange;
+mod keys;
 mod limits;
 mod output;
 mod relay;
@@ -15,7 +16,8 @@ mod slots;
 mod timers;
 mod upstream;
 
-pub use action::{Action, ConnKey, ConnectFailure, PeerEnd};
+pub use action::{Action, ConnectFailure, PeerEnd};
+pub use keys::{ConnKey, ConnMark};
 pub use limits::{Limits, Rate};
 pub use relay::{DrainProgress, Engine, EngineSetup};
 pub use slots::Key;

@@ -44,7 +44,7 @@ pub(crate) fn check_request(list: &HeaderList, store: &HeaderStore) -> Result<Re
                         return Err(Malformed("more than one host"));
                     }
                     Name::ContentType => {
-                        head.is_grpc = list.value(field, store).starts_with(b"application/grpc")
+                        head.is_grpc = list.value(field, store).starts_with(b"application/grpc");
                     }
                     _ => {}
                 }

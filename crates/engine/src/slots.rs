@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
-/// Names one item of a [`Slots`].
+/// Names one item of a slab; `T` marks what it names.
 #[derive(Debug)]
 pub struct Key<T> {
     index: u32,
@@ -62,20 +62,21 @@ struct Slot<T> {
 
 /// Items by key. Places are used again, keys are not (until a place was used 2^32 times).
 #[derive(Debug)]
-pub struct Slots<T> {
+pub(crate) struct Slots<M, T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
+    of: PhantomData<fn() -> M>,
 }
 
-impl<T> Default for Slots<T> {
+impl<M, T> Default for Slots<M, T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+        Self { slots: Vec::new(), free: Vec::new(), of: PhantomData }
     }
 }
 
-impl<T> Slots<T> {
+impl<M, T> Slots<M, T> {
     /// Adds an item.
-    pub fn insert(&mut self, item: T) -> Key<T> {
+    pub(crate) fn insert(&mut self, item: T) -> Key<M> {
         if let Some(index) = self.free.pop() {
             let slot = &mut self.slots[index as usize];
             slot.item = Some(item);
@@ -86,7 +87,7 @@ impl<T> Slots<T> {
     }
 
     /// Takes an item out.
-    pub fn remove(&mut self, key: Key<T>) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: Key<M>) -> Option<T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         if slot.generation != key.generation {
             return None;
@@ -99,35 +100,35 @@ impl<T> Slots<T> {
 
     /// The item, if it is still there.
     #[must_use]
-    pub fn get(&self, key: Key<T>) -> Option<&T> {
+    pub(crate) fn get(&self, key: Key<M>) -> Option<&T> {
         self.slots.get(key.index as usize).filter(|s| s.generation == key.generation)?.item.as_ref()
     }
 
     /// The item, if it is still there.
-    pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, key: Key<M>) -> Option<&mut T> {
         self.slots.get_mut(key.index as usize).filter(|s| s.generation == key.generation)?.item.as_mut()
     }
 
     /// Whether the item is still there.
     #[must_use]
-    pub fn has(&self, key: Key<T>) -> bool {
+    pub(crate) fn has(&self, key: Key<M>) -> bool {
         self.get(key).is_some()
     }
 
     /// How many there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// All keys and items.
-    pub fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key<M>, &T)> {
         self.slots.iter().enumerate().filter_map(|(i, slot)| {
             let key = Key { index: i as u32, generation: slot.generation, of: PhantomData };
             slot.item.as_ref().map(|item| (key, item))
@@ -136,27 +137,27 @@ impl<T> Slots<T> {
 
     /// All keys, to walk while items change.
     #[must_use]
-    pub fn keys(&self) -> Vec<Key<T>> {
+    pub(crate) fn keys(&self) -> Vec<Key<M>> {
         self.iter().map(|(key, _)| key).collect()
     }
 
     /// Memory of the places, used or not.
     #[must_use]
-    pub fn held_bytes(&self) -> usize {
+    pub(crate) fn held_bytes(&self) -> usize {
         self.slots.capacity() * size_of::<Slot<T>>() + self.free.capacity() * 4
     }
 }
 
-impl<T> Index<Key<T>> for Slots<T> {
+impl<M, T> Index<Key<M>> for Slots<M, T> {
     type Output = T;
 
-    fn index(&self, key: Key<T>) -> &T {
+    fn index(&self, key: Key<M>) -> &T {
         self.get(key).expect("whoever holds this key has checked that the item is there")
     }
 }
 
-impl<T> IndexMut<Key<T>> for Slots<T> {
-    fn index_mut(&mut self, key: Key<T>) -> &mut T {
+impl<M, T> IndexMut<Key<M>> for Slots<M, T> {
+    fn index_mut(&mut self, key: Key<M>) -> &mut T {
         self.get_mut(key).expect("whoever holds this key has checked that the item is there")
     }
 }
@@ -167,13 +168,14 @@ mod tests {
 
     #[test]
     fn a_key_of_a_removed_item_finds_nothing_even_when_the_place_is_used_again() {
-        let mut slots = Slots::default();
+        let mut slots = Slots::<(), char>::default();
         let a = slots.insert('a');
         assert_eq!(slots.remove(a), Some('a'));
         let b = slots.insert('b');
         assert_eq!(a.index(), b.index());
-        assert_eq!((slots.get(a), slots.remove(a), slots.get(b)), (None, None, Some(&'b')));
-        assert_eq!(Key::<char>::from_bits(b.to_bits()), b);
+        assert_eq!(slots.remove(a), None);
+        assert_eq!((slots.get(a), slots.get(b)), (None, Some(&'b')));
+        assert_eq!(Key::from_bits(b.to_bits()), b);
         assert_eq!(slots.len(), 1);
     }
 }

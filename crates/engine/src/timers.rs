@@ -4,10 +4,8 @@
 //! and Lauck, "Hashed and Hierarchical Timing Wheels" (1987), scheme 6: what lies beyond a turn waits in its slot.
 
 use evenkeel_core::time::Moment;
-use std::time::Duration;
 
-/// Width of a slot: deadlines are late by at most this much, and never early.
-pub(crate) const TICK: Duration = Duration::from_millis(8);
+/// Width of a slot, 8 ms: deadlines are late by at most this much, and never early.
 const TICK_NANOS: u64 = 8_000_000;
 const SLOTS: u64 = 1024;
 
@@ -84,6 +82,7 @@ impl<T: Copy> Wheel<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn at(ms: u64) -> Moment {
         Moment::ZERO + Duration::from_millis(ms)

@@ -2,9 +2,9 @@
 
 use crate::mistake::{Place, Report};
 use crate::model::{Listener, Route};
+use crate::parse::names::{Names, report_repeated};
 use crate::parse::route;
-use crate::parse::service::Names;
-use crate::section::{Section, mistake};
+use crate::section::Section;
 use crate::settings::listener::LISTENER;
 use crate::value::{address, name};
 use evenkeel_core::policy::{ListenerPolicy, Timeouts};
@@ -51,21 +51,6 @@ pub(crate) fn read_all(root: &Section<'_>, services: &Names, report: &mut Report
         }
     }
     listeners
-}
-
-/// Reports a name that was there before.
-pub(crate) fn report_repeated(
-    earlier: Option<Option<Place>>,
-    path: &str,
-    name: &str,
-    place: Option<Place>,
-    report: &mut Report,
-) {
-    if let Some(first) = earlier {
-        let line = first.map_or(0, |place| place.line);
-        let what = format!("this name is given twice, first on line {line}");
-        report.add(mistake(place, path, what, Some(name.to_owned()), None));
-    }
 }
 
 fn routes(section: &Section<'_>, services: &Names, report: &mut Report) -> Vec<Route> {

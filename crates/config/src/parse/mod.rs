@@ -2,6 +2,7 @@
 
 pub(crate) mod endpoint;
 mod listener;
+mod names;
 pub(crate) mod process;
 mod route;
 pub(crate) mod service;

@@ -3,7 +3,7 @@
 use crate::document::{Content, Node};
 use crate::mistake::{Complaint, Report, listed, nearest, shown};
 use crate::model::Route;
-use crate::parse::service::Names;
+use crate::parse::names::Names;
 use crate::section::{Field, Section, mistake, scalar};
 use crate::settings::Shape;
 use crate::settings::listener::ROUTE;

@@ -1,19 +1,16 @@
 //! `services[]` and all their policies.
 
-use crate::mistake::{Complaint, Place, Report};
+use crate::mistake::{Complaint, Report};
 use crate::model::{EndpointSource, Listener, Service};
-use crate::parse::{endpoint, listener};
+use crate::parse::endpoint;
+use crate::parse::names::{Names, report_repeated};
 use crate::section::Section;
 use crate::settings::service::SERVICE;
 use crate::value::{address, duration, name};
 use evenkeel_core::policy::{Balance, BalancePolicy, Ejection, Retry, ServicePolicy, Timeouts, Upstream};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Every name that is given to a service, well or not otherwise, and where.
-pub(crate) type Names = BTreeMap<Arc<str>, Option<Place>>;
 
 /// Longest path of an endpoints file (Linux's PATH_MAX).
 const MAX_PATH: usize = 4096;
@@ -34,7 +31,7 @@ pub(crate) fn read_all(root: &Section<'_>, report: &mut Report) -> Services {
         let name: Option<Arc<str>> = field.text(report, |text| name::ours(text).map(Arc::from));
         if let Some(name) = &name {
             let earlier = services.names.insert(Arc::clone(name), field.place());
-            listener::report_repeated(earlier, &field.path, name, field.place(), report);
+            report_repeated(earlier, &field.path, name, field.place(), report);
         }
         let endpoints = section.field("endpoints").optional_section(report);
         let endpoints = endpoints.and_then(|endpoints| read_endpoints(&endpoints, report));

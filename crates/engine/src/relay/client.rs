@@ -1,11 +1,10 @@
 //! A request begins, or its trailers come.
 
 use super::Engine;
-use crate::action::ConnKey;
 use crate::conn::GoAwaySent;
 use crate::exchange::{Exchange, Leg, Side};
+use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::{RequestHead, View, check_request, check_trailers};
-use crate::slots::Key;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
@@ -21,6 +20,9 @@ impl Engine {
         block: &[u8],
         is_end: bool,
     ) {
+        if self.refuse_full_output(now, key) {
+            return;
+        }
         let Some(list) = self.decode(now, key, block) else { return };
         let conn = &mut self.conns[key];
         if let Some(&exchange) = conn.streams.get(&stream) {
@@ -142,7 +144,7 @@ impl Engine {
         request: HeaderList,
         head: RequestHead,
         is_end: bool,
-    ) -> Key<Exchange> {
+    ) -> ExchangeKey {
         let conn = &mut self.conns[key];
         let window = i64::from(conn.peer.initial_window_size);
         let mut client = Leg::new(Some((key, stream)), window, i64::from(self.limits.stream_window));
@@ -173,7 +175,7 @@ impl Engine {
     }
 
     /// Finds the service of a request and gives it there.
-    fn route(&mut self, now: Moment, key: ConnKey, exchange: Key<Exchange>) {
+    fn route(&mut self, now: Moment, key: ConnKey, exchange: ExchangeKey) {
         let Some(client) = self.conns[key].client() else { return };
         let listener = self.snapshot.listener(client.listener.id).unwrap_or(&client.listener);
         let view = View { list: &self.exchanges[exchange].request, store: &self.store };
@@ -190,7 +192,7 @@ impl Engine {
         self.dispatch(now, exchange);
     }
 
-    fn request_trailers(&mut self, now: Moment, exchange: Key<Exchange>, list: HeaderList, is_end: bool) {
+    fn request_trailers(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {
         let client = &self.exchanges[exchange].client;
         if client.is_received {
             self.give_list(list);

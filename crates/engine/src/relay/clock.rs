@@ -2,11 +2,8 @@
 
 use super::finish::LAST_BYTES;
 use super::{Engine, Wake};
-use crate::action::ConnKey;
 use crate::conn::{GoAwaySent, Phase};
-use crate::exchange::Exchange;
-use crate::slots::Key;
-use crate::upstream::Pool;
+use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
@@ -115,7 +112,7 @@ impl Engine {
         self.tell(EventKind::SessionGoesOn { listener, peer, session, figures });
     }
 
-    fn check_exchange(&mut self, now: Moment, key: Key<Exchange>) {
+    fn check_exchange(&mut self, now: Moment, key: ExchangeKey) {
         let Some(ex) = self.exchanges.get(key) else { return };
         let Some(service) = self.services.get(ex.service) else { return };
         let policy = &service.service.policy;
@@ -127,8 +124,7 @@ impl Engine {
             self.fail(now, key, ExchangeOutcome::PendingTimeout);
             return;
         }
-        let listener = ex.client.at.and_then(|(c, _)| self.conns.get(c)).map(|_| ());
-        let of_listener = listener.and_then(|()| ex.client.at).map(|(c, _)| self.timeouts_of(c).request);
+        let of_listener = ex.client.at.map(|(client, _)| self.timeouts_of(client).request);
         let timeout = policy.timeouts.request.or(of_listener.flatten());
         if timeout.is_some_and(|most| ex.began + most <= now) {
             if let Some(pool) = ex.pool.and_then(|p| self.pools.get_mut(p)) {
@@ -139,7 +135,7 @@ impl Engine {
     }
 
     /// The drain deadline of an endpoint that is going or gone: what is left on it is cut.
-    fn check_pool(&mut self, now: Moment, key: Key<Pool>) {
+    fn check_pool(&mut self, now: Moment, key: PoolKey) {
         let Some(pool) = self.pools.get(key) else { return };
         let reason = match (pool.is_removed, pool.endpoint.spec.state) {
             (true, _) => CloseReason::EndpointRemoved,

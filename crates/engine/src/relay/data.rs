@@ -4,9 +4,8 @@
 //! receiver holds back its own stream and nobody else's.
 
 use super::Engine;
-use crate::action::ConnKey;
-use crate::exchange::{Exchange, Side};
-use crate::slots::Key;
+use crate::exchange::Side;
+use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
@@ -74,7 +73,7 @@ impl Engine {
     }
 
     /// An upstream stream that has ended both ways makes room, even while the client is still reading.
-    pub(super) fn free_upstream_if_ended(&mut self, now: Moment, exchange: Key<Exchange>) {
+    pub(super) fn free_upstream_if_ended(&mut self, now: Moment, exchange: ExchangeKey) {
         let Some(ex) = self.exchanges.get(exchange) else { return };
         if ex.upstream.is_sent && ex.upstream.is_received && ex.upstream.at.is_some() {
             self.leave_upstream(exchange, None);
@@ -82,10 +81,23 @@ impl Engine {
         }
     }
 
+    /// The upstream stream is gone, but the whole answer is here: the client gets it, and the rest of the request is
+    /// dropped (RFC 9113 §8.1). False if the answer is not whole.
+    pub(super) fn keep_answer(&mut self, exchange: ExchangeKey) -> bool {
+        let leg = &mut self.exchanges[exchange].upstream;
+        if !leg.is_received {
+            return false;
+        }
+        leg.at = None;
+        leg.is_sent = true;
+        self.leave_upstream(exchange, None);
+        true
+    }
+
     /// DATA of a stream that has ended, or never began.
     fn data_of_no_stream(&mut self, now: Moment, key: ConnKey, stream: u32) {
         let conn = &self.conns[key];
-        if stream > conn.highest_stream {
+        if conn.is_unopened(stream) {
             let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
             self.refuse_peer(now, key, code, reason, "data on a stream that was not opened");
         } else if conn.client().is_some_and(|c| !c.reset_lately.contains(&stream)) {
@@ -94,7 +106,7 @@ impl Engine {
     }
 
     /// Passes a part of a body on to the other peer.
-    fn forward(&mut self, now: Moment, exchange: Key<Exchange>, from: Side, payload: &[u8], is_end: bool) {
+    fn forward(&mut self, now: Moment, exchange: ExchangeKey, from: Side, payload: &[u8], is_end: bool) {
         let ex = &mut self.exchanges[exchange];
         if from == Side::Client && ex.is_replayable {
             if ex.replay.len() + payload.len() <= self.limits.replay_bytes {
@@ -127,8 +139,8 @@ impl Engine {
                 leg.is_sent = is_end;
                 self.mark_dirty(key);
                 self.credit(exchange, from, payload.len() as u32);
-                if is_end && to == Side::Client {
-                    self.end_if_answered(now, exchange);
+                if is_end {
+                    self.sent_end(now, exchange, to);
                 }
                 return;
             }
@@ -157,7 +169,7 @@ impl Engine {
     pub(super) fn forward_trailers(
         &mut self,
         now: Moment,
-        exchange: Key<Exchange>,
+        exchange: ExchangeKey,
         from: Side,
         list: HeaderList,
     ) {
@@ -179,7 +191,7 @@ impl Engine {
         }
     }
 
-    fn put_trailers(&mut self, now: Moment, exchange: Key<Exchange>, to: Side, list: HeaderList) {
+    fn put_trailers(&mut self, now: Moment, exchange: ExchangeKey, to: Side, list: HeaderList) {
         let leg = self.exchanges[exchange].leg_mut(to);
         leg.is_sent = true;
         if let Some((key, stream)) = leg.at {
@@ -187,19 +199,25 @@ impl Engine {
             self.mark_dirty(key);
         }
         self.give_list(list);
-        if to == Side::Client {
-            self.end_if_answered(now, exchange);
+        self.sent_end(now, exchange, to);
+    }
+
+    /// One of our sides has just ended.
+    fn sent_end(&mut self, now: Moment, exchange: ExchangeKey, to: Side) {
+        match to {
+            Side::Client => self.end_if_answered(now, exchange),
+            Side::Upstream => self.free_upstream_if_ended(now, exchange),
         }
     }
 
     /// Sends what it may of a leg's backlog, then its trailers or end.
-    pub(super) fn flush_leg(&mut self, now: Moment, exchange: Key<Exchange>, side: Side) {
+    pub(super) fn flush_leg(&mut self, now: Moment, exchange: ExchangeKey, side: Side) {
         let (stop, sent) = self.drain_backlog(exchange, side, usize::MAX);
         self.after_flush(now, exchange, side, stop, sent);
     }
 
     /// Moves up to `most` bytes of a backlog to its connection's output.
-    fn drain_backlog(&mut self, exchange: Key<Exchange>, side: Side, most: usize) -> (Stop, usize) {
+    fn drain_backlog(&mut self, exchange: ExchangeKey, side: Side, most: usize) -> (Stop, usize) {
         let leg = self.exchanges[exchange].leg_mut(side);
         let Some((key, stream)) = leg.at else { return (Stop::Done, 0) };
         let conn = &mut self.conns[key];
@@ -228,15 +246,15 @@ impl Engine {
         (stop, n)
     }
 
-    fn after_flush(&mut self, now: Moment, exchange: Key<Exchange>, side: Side, stop: Stop, sent: usize) {
+    fn after_flush(&mut self, now: Moment, exchange: ExchangeKey, side: Side, stop: Stop, sent: usize) {
         self.credit(exchange, side.other(), sent as u32);
         let leg = self.exchanges[exchange].leg_mut(side);
         match stop {
             Stop::Done => {
                 if let Some(list) = leg.trailers.take() {
                     self.put_trailers(now, exchange, side, *list);
-                } else if leg.is_sent && side == Side::Client {
-                    self.end_if_answered(now, exchange);
+                } else if leg.is_sent {
+                    self.sent_end(now, exchange, side);
                 }
             }
             Stop::Stream => {}
@@ -279,7 +297,7 @@ impl Engine {
         let conn = &self.conns[key];
         let side = if conn.is_client() { Side::Client } else { Side::Upstream };
         let Some(&exchange) = conn.streams.get(&stream) else {
-            if stream > conn.highest_stream {
+            if conn.is_unopened(stream) {
                 let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
                 self.refuse_peer(now, key, code, reason, "a window of a stream that was not opened");
             }
@@ -321,7 +339,7 @@ impl Engine {
     }
 
     /// Bytes from this side have left on the other: gives the stream's credit back in halves of its window.
-    fn credit(&mut self, exchange: Key<Exchange>, side: Side, sent: u32) {
+    fn credit(&mut self, exchange: ExchangeKey, side: Side, sent: u32) {
         let half = self.limits.stream_window / 2;
         let leg = self.exchanges[exchange].leg_mut(side);
         // What is sent again to another endpoint was credited the first time.

@@ -1,11 +1,10 @@
 //! Pick an endpoint, take a stream of one of its connections, or wait for one.
 
 use super::{Engine, Wake};
-use crate::action::{Action, ConnKey};
+use crate::action::Action;
 use crate::conn::{Conn, Phase, Role, UpstreamSide};
-use crate::exchange::{Exchange, Leg, Side};
-use crate::slots::Key;
-use crate::upstream::Pool;
+use crate::exchange::{Leg, Side};
+use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::balancer::Report;
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
@@ -15,7 +14,7 @@ use evenkeel_wire::http2::MAX_STREAM_ID;
 
 impl Engine {
     /// Gives an exchange to an endpoint of its service.
-    pub(super) fn dispatch(&mut self, now: Moment, exchange: Key<Exchange>) {
+    pub(super) fn dispatch(&mut self, now: Moment, exchange: ExchangeKey) {
         let ex = &self.exchanges[exchange];
         let service = &mut self.services[ex.service];
         if ex.sent_times > service.service.policy.retry.attempts {
@@ -36,9 +35,11 @@ impl Engine {
         let ex = &mut self.exchanges[exchange];
         ex.pool = Some(pool);
         ex.sent = now;
+        self.pools[pool].exchanges += 1;
         self.pools[pool].endpoint.stats.cell(self.worker).exchange_began();
         let most = self.services[self.pools[pool].service].service.policy.upstream.max_streams;
-        let free = self.pools[pool].conns.iter().copied().find(|&c| self.conns[c].free_streams(most) > 0);
+        let is_free = |&c: &ConnKey| self.conns[c].free_streams(most) > 0 && !self.is_output_full(c);
+        let free = self.pools[pool].conns.iter().copied().find(is_free);
         match free {
             Some(conn) => self.send_request(now, exchange, conn),
             None => self.wait(now, exchange, pool),
@@ -46,7 +47,7 @@ impl Engine {
     }
 
     /// Queues an exchange until a connection or a stream comes free, and opens a connection if that helps.
-    fn wait(&mut self, now: Moment, exchange: Key<Exchange>, pool_key: Key<Pool>) {
+    fn wait(&mut self, now: Moment, exchange: ExchangeKey, pool_key: PoolKey) {
         let pool = &mut self.pools[pool_key];
         let policy = self.services[pool.service].service.policy.upstream;
         if pool.pending.len() >= policy.pending as usize {
@@ -61,7 +62,7 @@ impl Engine {
     }
 
     /// Opens a connection if more exchanges wait than those that are being opened will take.
-    fn open_if_needed(&mut self, now: Moment, pool_key: Key<Pool>) {
+    fn open_if_needed(&mut self, now: Moment, pool_key: PoolKey) {
         let pool = &mut self.pools[pool_key];
         let policy = self.services[pool.service].service.policy;
         if pool.pending.len() <= pool.opening as usize * policy.upstream.max_streams as usize {
@@ -112,7 +113,7 @@ impl Engine {
         let Some(pool_key) = self.conns.get(key).and_then(Conn::upstream).map(|u| u.pool) else { return };
         let Some(pool) = self.pools.get(pool_key) else { return };
         let most = self.services[pool.service].service.policy.upstream.max_streams;
-        while self.conns.get(key).is_some_and(|c| c.free_streams(most) > 0) {
+        while self.conns.get(key).is_some_and(|c| c.free_streams(most) > 0) && !self.is_output_full(key) {
             let Some(exchange) = self.pools.get_mut(pool_key).and_then(|p| p.pending.pop_front()) else {
                 return;
             };
@@ -126,7 +127,7 @@ impl Engine {
     }
 
     /// Puts a request on a connection's wire.
-    fn send_request(&mut self, now: Moment, exchange: Key<Exchange>, key: ConnKey) {
+    fn send_request(&mut self, now: Moment, exchange: ExchangeKey, key: ConnKey) {
         let (conn, ex) = (&mut self.conns[key], &mut self.exchanges[exchange]);
         let window = i64::from(conn.peer.initial_window_size);
         let policy = self.services[ex.service].service.policy.upstream;
@@ -152,6 +153,11 @@ impl Engine {
         self.mark_dirty(key);
         if has_more {
             let ex = &mut self.exchanges[exchange];
+            if self.backlog_bytes + ex.replay.len() > self.limits.buffered_bytes {
+                self.stats.refused(Limit::BufferedBytes);
+                self.fail(now, exchange, ExchangeOutcome::Shed);
+                return;
+            }
             ex.upstream.backlog.push(&ex.replay);
             self.backlog_bytes += ex.replay.len();
             ex.upstream.trailers = ex.request_trailers.take();
@@ -163,7 +169,7 @@ impl Engine {
     }
 
     /// An exchange that its endpoint did not process goes to another one, or fails.
-    pub(super) fn move_on(&mut self, now: Moment, exchange: Key<Exchange>, outcome: ExchangeOutcome) {
+    pub(super) fn move_on(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
         self.leave_upstream(exchange, None);
         let ex = &mut self.exchanges[exchange];
         if !ex.may_move() {
@@ -171,8 +177,9 @@ impl Engine {
             return;
         }
         if let Some(pool) = ex.pool.take()
-            && let Some(pool) = self.pools.get(pool)
+            && let Some(pool) = self.pools.get_mut(pool)
         {
+            pool.exchanges -= 1;
             pool.endpoint.stats.cell(self.worker).exchange_left();
             ex.tried.push(pool.endpoint.id);
         }
@@ -180,7 +187,7 @@ impl Engine {
     }
 
     /// The pool's exchanges that wait go to other endpoints: this one took no connection.
-    pub(super) fn move_pending(&mut self, now: Moment, pool_key: Key<Pool>) {
+    pub(super) fn move_pending(&mut self, now: Moment, pool_key: PoolKey) {
         let Some(pool) = self.pools.get_mut(pool_key) else { return };
         for exchange in std::mem::take(&mut pool.pending) {
             if self.exchanges.has(exchange) {
@@ -191,12 +198,13 @@ impl Engine {
     }
 
     /// Exchanges that waited for a stream of a connection that ends in peace are picked for again.
-    pub(super) fn redistribute(&mut self, now: Moment, pool: Key<Pool>) {
+    pub(super) fn redistribute(&mut self, now: Moment, pool: PoolKey) {
         let Some(pool) = self.pools.get_mut(pool) else { return };
         for exchange in std::mem::take(&mut pool.pending) {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.waits_since = None;
-            if let Some(pool) = ex.pool.take().and_then(|p| self.pools.get(p)) {
+            if let Some(pool) = ex.pool.take().and_then(|p| self.pools.get_mut(p)) {
+                pool.exchanges -= 1;
                 pool.endpoint.stats.cell(self.worker).exchange_left();
             }
             self.dispatch(now, exchange);
@@ -204,7 +212,7 @@ impl Engine {
     }
 
     /// Tells the balancer what became of an exchange or a connection.
-    pub(super) fn report(&mut self, now: Moment, pool: Key<Pool>, report: Report) {
+    pub(super) fn report(&mut self, now: Moment, pool: PoolKey, report: Report) {
         let Some(pool) = self.pools.get(pool) else { return };
         let event = self.services[pool.service].balancer.report(now, pool.endpoint.id, report);
         if let Some(event) = event {
@@ -212,15 +220,15 @@ impl Engine {
         }
     }
 
-    /// Takes a connection out of its pool, which goes with its last connection if its endpoint is gone.
+    /// Takes a connection out of its pool, which stays: what was open on the connection is still counted there.
     pub(super) fn leave_pool(&mut self, key: ConnKey) {
         let Some(pool_key) = self.conns.get(key).and_then(Conn::upstream).map(|u| u.pool) else { return };
         let Some(pool) = self.pools.get_mut(pool_key) else { return };
         pool.conns.retain(|&c| c != key);
-        self.drop_pool_if_done(pool_key);
     }
 
-    pub(super) fn drop_pool_if_done(&mut self, pool_key: Key<Pool>) {
+    /// A pool goes with its last connection if its endpoint is gone.
+    pub(super) fn drop_pool_if_done(&mut self, pool_key: PoolKey) {
         let Some(pool) = self.pools.get(pool_key) else { return };
         if pool.is_removed && pool.is_empty() {
             let endpoint = pool.endpoint.id;
@@ -230,7 +238,7 @@ impl Engine {
     }
 
     /// Why an upstream of this pool closes when it is no longer needed; `None` while it is.
-    pub(super) fn pool_end(&self, pool: Key<Pool>) -> Option<CloseReason> {
+    pub(super) fn pool_end(&self, pool: PoolKey) -> Option<CloseReason> {
         let pool = self.pools.get(pool)?;
         if self.services[pool.service].is_removed {
             Some(CloseReason::ServiceRemoved)

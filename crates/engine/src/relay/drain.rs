@@ -3,8 +3,8 @@
 
 use super::clock::PING_WAIT;
 use super::{Engine, Wake};
-use crate::action::ConnKey;
 use crate::conn::{GoAwaySent, Phase};
+use crate::keys::ConnKey;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::{self, ErrorCode, MAX_STREAM_ID};
@@ -32,11 +32,10 @@ impl Engine {
     pub fn begin_drain(&mut self, now: Moment, deadline: Moment) {
         if self.drain.replace(Drain).is_none() {
             for key in self.conns.keys() {
+                // A client whose first bytes are under way has its requests behind them: it is told when they came.
                 let conn = &self.conns[key];
-                match conn.phase {
-                    Phase::Open if conn.is_client() => self.announce_end(now, key),
-                    Phase::Detecting => self.end_conn(now, key, CloseReason::DrainFinished, None),
-                    _ => {}
+                if conn.is_client() && conn.phase == Phase::Open {
+                    self.announce_end(now, key);
                 }
             }
         }

@@ -1,11 +1,10 @@
 //! The endpoint answers: interim and final headers, trailers, resets, GOAWAY.
 
 use super::Engine;
-use crate::action::ConnKey;
 use crate::conn::Conn;
-use crate::exchange::{Exchange, Side};
+use crate::exchange::Side;
+use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::{ResponseHead, check_response, check_trailers};
-use crate::slots::Key;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
@@ -63,7 +62,7 @@ impl Engine {
     fn interim(
         &mut self,
         now: Moment,
-        exchange: Key<Exchange>,
+        exchange: ExchangeKey,
         list: HeaderList,
         head: ResponseHead,
         is_end: bool,
@@ -74,6 +73,12 @@ impl Engine {
             return;
         }
         if let Some((client, stream)) = self.exchanges[exchange].client.at {
+            if self.is_output_full(client) {
+                self.stats.refused(Limit::ControlOutput);
+                self.give_list(list);
+                self.fail(now, exchange, ExchangeOutcome::Shed);
+                return;
+            }
             self.conns[client].put_headers(stream, false, &list, &mut self.store, &mut self.buffers);
             self.mark_dirty(client);
         }
@@ -83,7 +88,7 @@ impl Engine {
     fn response(
         &mut self,
         now: Moment,
-        exchange: Key<Exchange>,
+        exchange: ExchangeKey,
         list: HeaderList,
         head: ResponseHead,
         is_end: bool,
@@ -109,18 +114,17 @@ impl Engine {
             self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
             return;
         }
-        let ex = &mut self.exchanges[exchange];
-        let Some((client, stream)) = ex.client.at else { return self.give_list(list) };
-        let conn = &mut self.conns[client];
-        if conn.output.len() > self.limits.control_output + self.limits.output_high {
+        let Some((client, stream)) = self.exchanges[exchange].client.at else { return self.give_list(list) };
+        if self.is_output_full(client) {
             // A client that asks and does not read: its answers are not piled up.
             self.stats.refused(Limit::ControlOutput);
             self.give_list(list);
+            self.exchanges[exchange].is_answered = false;
             self.fail(now, exchange, ExchangeOutcome::Shed);
             return;
         }
-        conn.put_headers(stream, is_end, &list, &mut self.store, &mut self.buffers);
-        ex.client.is_sent = is_end;
+        self.conns[client].put_headers(stream, is_end, &list, &mut self.store, &mut self.buffers);
+        self.exchanges[exchange].client.is_sent = is_end;
         self.give_list(list);
         self.mark_dirty(client);
         if is_end {
@@ -129,7 +133,14 @@ impl Engine {
         self.free_upstream_if_ended(now, exchange);
     }
 
-    fn response_trailers(&mut self, now: Moment, exchange: Key<Exchange>, list: HeaderList, is_end: bool) {
+    fn response_trailers(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {
+        let client = self.exchanges[exchange].client.at;
+        if client.is_some_and(|(client, _)| self.is_output_full(client)) {
+            self.stats.refused(Limit::ControlOutput);
+            self.give_list(list);
+            self.fail(now, exchange, ExchangeOutcome::Shed);
+            return;
+        }
         let ex = &mut self.exchanges[exchange];
         let checked = check_trailers(&list, &self.store);
         let is_short = ex.upstream.announced.is_some_and(|left| left > 0);
@@ -153,7 +164,7 @@ impl Engine {
     /// RST_STREAM from either peer.
     pub(super) fn peer_reset(&mut self, now: Moment, key: ConnKey, stream: u32, code: ErrorCode) {
         let conn = &mut self.conns[key];
-        if stream > conn.highest_stream {
+        if conn.is_unopened(stream) {
             let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
             self.refuse_peer(now, key, code, reason, "a reset of a stream that was not opened");
             return;
@@ -174,6 +185,11 @@ impl Engine {
         }
         let ex = &mut self.exchanges[exchange];
         ex.upstream.at = None;
+        if self.keep_answer(exchange) {
+            self.upstream_stream_ended(now, key);
+            return;
+        }
+        let ex = &self.exchanges[exchange];
         if code == ErrorCode::RefusedStream && ex.may_move() {
             self.move_on(now, exchange, ExchangeOutcome::UpstreamReset);
         } else {
@@ -209,6 +225,9 @@ impl Engine {
             }
             if let Some(ex) = self.exchanges.get_mut(exchange) {
                 ex.upstream.at = None;
+                if self.keep_answer(exchange) {
+                    continue;
+                }
                 self.move_on(now, exchange, ExchangeOutcome::UpstreamGone);
             }
         }

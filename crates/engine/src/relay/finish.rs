@@ -1,10 +1,10 @@
 //! Ends: exchanges that complete or fail, connections that close, and what each side is told.
 
 use super::{Engine, Wake};
-use crate::action::{Action, ConnKey};
+use crate::action::Action;
 use crate::conn::{GoAwaySent, Phase, Role};
-use crate::exchange::{Exchange, Side};
-use crate::slots::Key;
+use crate::exchange::Side;
+use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::balancer::Report;
 use evenkeel_core::event::EventKind;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
@@ -18,7 +18,7 @@ pub(super) const LAST_BYTES: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// The client has its whole answer: the exchange is over, even if the request is not (RFC 9113 §8.1).
-    pub(super) fn end_if_answered(&mut self, now: Moment, exchange: Key<Exchange>) {
+    pub(super) fn end_if_answered(&mut self, now: Moment, exchange: ExchangeKey) {
         let Some(ex) = self.exchanges.get(exchange) else { return };
         if !ex.client.is_sent {
             return;
@@ -30,7 +30,7 @@ impl Engine {
     }
 
     /// Takes the exchange off its upstream stream; resets that if it has not ended by itself.
-    pub(super) fn leave_upstream(&mut self, exchange: Key<Exchange>, code: Option<ErrorCode>) {
+    pub(super) fn leave_upstream(&mut self, exchange: ExchangeKey, code: Option<ErrorCode>) {
         let leg = &mut self.exchanges[exchange].upstream;
         self.backlog_bytes -= leg.backlog.len();
         let backlog_len = leg.backlog.len();
@@ -52,7 +52,7 @@ impl Engine {
     }
 
     /// Takes the exchange off its client stream; resets that with a code if there is one.
-    fn leave_client(&mut self, exchange: Key<Exchange>, code: Option<ErrorCode>) {
+    fn leave_client(&mut self, exchange: ExchangeKey, code: Option<ErrorCode>) {
         let leg = &mut self.exchanges[exchange].client;
         self.backlog_bytes -= leg.backlog.len();
         let backlog_len = leg.backlog.len();
@@ -73,16 +73,22 @@ impl Engine {
     }
 
     /// Removes an exchange that has left both streams, and counts how it ended.
-    fn finish(&mut self, now: Moment, exchange: Key<Exchange>, outcome: ExchangeOutcome) {
+    fn finish(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
         let Some(ex) = self.exchanges.remove(exchange) else { return };
         debug_assert!(ex.client.at.is_none() && ex.upstream.at.is_none(), "both streams are left first");
         if let Some(service) = self.services.get(ex.service) {
             let cell = service.service.stats.cell(self.worker);
             cell.exchange_took(now.since(ex.began));
-            match ex.pool.and_then(|p| self.pools.get(p)) {
-                Some(pool) => pool.endpoint.stats.cell(self.worker).exchange_ended(outcome),
+            match ex.pool.and_then(|p| self.pools.get_mut(p)) {
+                Some(pool) => {
+                    pool.exchanges -= 1;
+                    pool.endpoint.stats.cell(self.worker).exchange_ended(outcome);
+                }
                 None => cell.exchange_ended_unpicked(outcome),
             }
+        }
+        if let Some(pool) = ex.pool {
+            self.drop_pool_if_done(pool);
         }
         self.give_list(ex.request);
         self.give_bytes(ex.replay);
@@ -152,13 +158,7 @@ impl Engine {
     }
 
     /// A stream of one peer broke a rule: it is reset, and the other peer is told what that means for it.
-    pub(super) fn reset_by_fault(
-        &mut self,
-        now: Moment,
-        exchange: Key<Exchange>,
-        side: Side,
-        code: ErrorCode,
-    ) {
+    pub(super) fn reset_by_fault(&mut self, now: Moment, exchange: ExchangeKey, side: Side, code: ErrorCode) {
         match side {
             Side::Client => {
                 let client = self.exchanges[exchange].client.at;
@@ -181,7 +181,7 @@ impl Engine {
     }
 
     /// The client's side is gone; the endpoint is told that nobody waits.
-    pub(super) fn drop_client_leg(&mut self, now: Moment, exchange: Key<Exchange>, outcome: ExchangeOutcome) {
+    pub(super) fn drop_client_leg(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
         if !self.exchanges.has(exchange) {
             return;
         }
@@ -191,7 +191,7 @@ impl Engine {
     }
 
     /// The endpoint reset its stream: the client hears the same code.
-    pub(super) fn pass_reset(&mut self, now: Moment, exchange: Key<Exchange>, code: ErrorCode) {
+    pub(super) fn pass_reset(&mut self, now: Moment, exchange: ExchangeKey, code: ErrorCode) {
         self.leave_upstream(exchange, None);
         // REFUSED_STREAM would tell the client that nothing was processed, which holds only before an answer.
         let is_answered = self.exchanges[exchange].is_answered;
@@ -202,7 +202,7 @@ impl Engine {
     }
 
     /// An exchange cannot go on: the client gets an answer that says why, or a reset if its answer had begun.
-    pub(super) fn fail(&mut self, now: Moment, exchange: Key<Exchange>, outcome: ExchangeOutcome) {
+    pub(super) fn fail(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
         let status = match outcome {
             ExchangeOutcome::UpstreamProtocolError => 502,
             ExchangeOutcome::RequestTimeout | ExchangeOutcome::PendingTimeout => 504,
@@ -216,7 +216,7 @@ impl Engine {
     pub(super) fn answer(
         &mut self,
         now: Moment,
-        exchange: Key<Exchange>,
+        exchange: ExchangeKey,
         outcome: ExchangeOutcome,
         status: u16,
     ) {
@@ -349,6 +349,9 @@ impl Engine {
         for (_, exchange) in open {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.upstream.at = None;
+            if self.keep_answer(exchange) {
+                continue;
+            }
             if !is_planned {
                 self.report(now, pool, Report::Failed);
             }

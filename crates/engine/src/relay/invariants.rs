@@ -48,6 +48,9 @@ impl Engine {
                 ));
             }
             let is_ended = ex.upstream.is_received && ex.upstream.is_sent;
+            if is_ended && ex.upstream.at.is_some() {
+                return Err(format!("exchange {} holds a stream that has ended both ways", key.index()));
+            }
             if !waits && ex.upstream.at.is_none() && !is_ended {
                 return Err(format!("exchange {} is nowhere", key.index()));
             }

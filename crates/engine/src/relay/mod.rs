@@ -15,12 +15,13 @@ mod invariants;
 mod receive;
 mod refresh;
 
-use crate::action::{Action, ConnKey, ConnectFailure, PeerEnd};
+use crate::action::{Action, ConnectFailure, PeerEnd};
 use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role};
 use crate::exchange::Exchange;
+use crate::keys::{ConnKey, ConnMark, ExchangeKey, ExchangeMark, PoolKey, PoolMark};
 use crate::limits::Limits;
 use crate::output::BufferPool;
-use crate::slots::{Key, Slots};
+use crate::slots::Slots;
 use crate::timers::Wheel;
 use crate::upstream::Pool;
 use evenkeel_core::balancer::Balancer;
@@ -68,9 +69,9 @@ struct ServiceState {
 /// Who is to be woken by the wheel.
 #[derive(Clone, Copy, Debug)]
 enum Wake {
-    Conn(Key<Conn>),
-    Exchange(Key<Exchange>),
-    Pool(Key<Pool>),
+    Conn(ConnKey),
+    Exchange(ExchangeKey),
+    Pool(PoolKey),
     DrainDeadline,
 }
 
@@ -85,10 +86,10 @@ pub struct Engine {
     snapshot: Arc<Snapshot>,
     services: Vec<ServiceState>,
     service_of: NumberMap<ServiceId, usize>,
-    conns: Slots<Conn>,
-    exchanges: Slots<Exchange>,
-    pools: Slots<Pool>,
-    pool_of: NumberMap<EndpointId, Key<Pool>>,
+    conns: Slots<ConnMark, Conn>,
+    exchanges: Slots<ExchangeMark, Exchange>,
+    pools: Slots<PoolMark, Pool>,
+    pool_of: NumberMap<EndpointId, PoolKey>,
     store: HeaderStore,
     /// Where literals are put together while a block is decoded.
     scratch: Vec<u8>,
@@ -231,6 +232,8 @@ impl Engine {
     /// The first `n` bytes of the output were written; call it with 0 when the socket takes nothing.
     pub fn wrote(&mut self, now: Moment, key: ConnKey, n: usize) {
         let Some(conn) = self.conns.get_mut(key) else { return };
+        let mark = self.limits.control_output + self.limits.output_high;
+        let was_full = conn.output.len() > mark;
         conn.figures.bytes_out += n as u64;
         conn.output.advance(n, &mut self.buffers);
         if conn.output.is_empty() {
@@ -246,6 +249,10 @@ impl Engine {
         }
         if self.conns[key].output.len() <= self.limits.output_low {
             self.pump(now, key);
+        }
+        // An upstream takes no requests while it does not take those that it has.
+        if was_full && self.conns.get(key).is_some_and(|c| c.output.len() <= mark) {
+            self.serve_pending(now, key);
         }
     }
 
@@ -328,7 +335,9 @@ impl Engine {
 
     fn give_list(&mut self, mut list: HeaderList) {
         list.clear(&mut self.store);
-        if self.spare_lists.len() < MOST_SPARE && list.held_bytes() <= MOST_SPARE_BYTES {
+        // A list without memory, such as one that was taken from an exchange, would be of no use to the next.
+        let is_useful = (1..=MOST_SPARE_BYTES).contains(&list.held_bytes());
+        if is_useful && self.spare_lists.len() < MOST_SPARE {
             self.spare_lists.push(list);
         }
     }

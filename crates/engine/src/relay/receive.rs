@@ -1,9 +1,9 @@
 //! Bytes to frames, and each frame to whom it concerns. What belongs to the connection itself is done here.
 
 use super::Engine;
-use crate::action::ConnKey;
 use crate::conn::{GoAwaySent, Phase, Role};
 use crate::exchange::Side;
+use crate::keys::ConnKey;
 use evenkeel_core::event::EventKind;
 use evenkeel_core::reason::{CloseReason, Limit};
 use evenkeel_core::time::Moment;
@@ -202,13 +202,23 @@ impl Engine {
             self.refuse_peer(now, key, code, reason, "more control or empty frames than work");
             return false;
         }
-        if conn.output.len() > self.limits.control_output + self.limits.output_high {
+        !self.refuse_full_output(now, key)
+    }
+
+    /// Whether more waits for a peer than headers and control frames may add to the mark of bodies.
+    pub(super) fn is_output_full(&self, key: ConnKey) -> bool {
+        self.conns[key].output.len() > self.limits.control_output + self.limits.output_high
+    }
+
+    /// Ends a connection whose peer asks for more while it does not take what it asked for; true if so.
+    pub(super) fn refuse_full_output(&mut self, now: Moment, key: ConnKey) -> bool {
+        let is_full = self.is_output_full(key);
+        if is_full {
             self.stats.refused(Limit::ControlOutput);
             let (code, reason) = (ErrorCode::EnhanceYourCalm, CloseReason::OutputFull);
             self.refuse_peer(now, key, code, reason, "asks for answers and does not read them");
-            return false;
         }
-        true
+        is_full
     }
 
     /// Counts a stream that was reset, by the peer or by us for its fault; false if the connection was ended for it.
@@ -258,8 +268,9 @@ impl Engine {
         let code = if fault == Fault::Size { ErrorCode::FrameSizeError } else { ErrorCode::ProtocolError };
         if let Some(&exchange) = conn.streams.get(&stream) {
             self.reset_by_fault(now, exchange, side, code);
-        } else if stream > conn.highest_stream && fault == Fault::ZeroIncrement {
-            let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
+        } else if conn.is_unopened(stream) {
+            // RST_STREAM may not be sent for it (RFC 9113 §6.4).
+            let reason = CloseReason::ProtocolError;
             self.refuse_peer(now, key, code, reason, fault_word(fault));
         } else if self.count_reset(now, key) {
             self.conns[key].put_reset(stream, code, &mut self.buffers);

@@ -1,7 +1,7 @@
 //! A new snapshot: services and endpoints that came, went or changed. What did not change is not touched.
 
 use super::{Engine, ServiceState, Wake};
-use crate::slots::Key;
+use crate::keys::PoolKey;
 use crate::upstream::Pool;
 use evenkeel_core::balancer::Balancer;
 use evenkeel_core::endpoint::{Endpoint, EndpointState};
@@ -93,7 +93,7 @@ impl Engine {
     }
 
     /// Closes the idle connections of an endpoint that is going; the others have until the drain's deadline.
-    fn let_go(&mut self, now: Moment, key: Key<Pool>, reason: CloseReason) {
+    fn let_go(&mut self, now: Moment, key: PoolKey, reason: CloseReason) {
         let pool = &self.pools[key];
         let service = &self.services[pool.service].service;
         let deadline = service.policy.drain_deadline.unwrap_or(Drain::default().deadline);

@@ -123,8 +123,10 @@ impl ControlLoop {
         let clock = Clock::start();
         let (sender, events) = mpsc::channel(EVENTS_QUEUED);
         let workers = begin.config.workers.unwrap_or_else(cores).max(1);
-        let state =
-            Arc::new(State::new(clock, DataPlane::start(workers, clock, begin.config.log.interval, sender)?));
+        let state = Arc::new(State::new(
+            clock,
+            DataPlane::start(workers, clock, begin.config.log.interval, &sender)?,
+        ));
         let (discovery, answers) = Discovery::new(begin.discovery);
         let chronicle = Chronicle::new(state.clone(), begin.log);
         let mut operator = match Operator::start(state.clone(), &begin.config, workers, discovery, chronicle)

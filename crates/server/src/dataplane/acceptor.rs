@@ -74,11 +74,7 @@ impl Acceptor {
             }
             let wake_at = [paused_until, drain.map(|(stop_at, _)| stop_at)].into_iter().flatten().min();
             let timeout = wake_at.map(|at| at.since(now) + Duration::from_millis(1));
-            if let Err(error) = self.poll.poll(&mut events, timeout)
-                && error.kind() != ErrorKind::Interrupted
-            {
-                panic!("the acceptor cannot wait for its sockets: {error}");
-            }
+            super::wait(&mut self.poll, &mut events, timeout);
             for event in &events {
                 if let Some(l) = listening.iter_mut().find(|l| token(l.id) == event.token()) {
                     l.is_ready = true;

@@ -78,7 +78,7 @@ impl DataPlane {
         workers: u16,
         clock: Clock,
         log_interval: Duration,
-        events: tokio::sync::mpsc::Sender<Event>,
+        events: &tokio::sync::mpsc::Sender<Event>,
     ) -> std::io::Result<Self> {
         let descriptors = raise_descriptors();
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
@@ -235,6 +235,15 @@ fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Waits for events; a signal that interrupts is no event.
+fn wait(poll: &mut mio::Poll, events: &mut mio::Events, timeout: Option<Duration>) {
+    let waited = match poll.poll(events, timeout) {
+        Err(e) if e.kind() == std::io::ErrorKind::Interrupted => Ok(()),
+        other => other,
+    };
+    waited.expect("epoll_wait fails only when the thread has lost its own descriptor");
 }
 
 /// Raises the limit of descriptors to what the process may have; what that is.

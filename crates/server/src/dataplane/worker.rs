@@ -85,12 +85,7 @@ impl Worker {
         while !(self.is_draining && self.engine.sessions() == 0) {
             let timeout = self.timeout();
             self.shared.turn_since.store(0, Ordering::Relaxed);
-            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
-                && error.kind() != ErrorKind::Interrupted
-            {
-                // epoll_wait fails only for a bad descriptor: the process has lost its own.
-                panic!("the worker cannot wait for its sockets: {error}");
-            }
+            super::wait(&mut self.poll, &mut events, Some(timeout));
             let began = self.clock.now();
             self.shared.turn_since.store(began.as_nanos().max(1), Ordering::Relaxed);
             self.turn(began, &events);

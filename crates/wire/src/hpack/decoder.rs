@@ -1,9 +1,10 @@
 //! Header blocks to lists (RFC 7541 §3.2, §6).
 
 use super::huffman;
+use super::id::HeaderId;
 use super::integer;
 use super::list::HeaderList;
-use super::store::{HeaderId, HeaderStore, WireValue};
+use super::store::{HeaderStore, WireValue};
 use super::table::Table;
 
 /// Why a block cannot be decoded. Each is a connection error of type COMPRESSION_ERROR (RFC 9113 §4.3).

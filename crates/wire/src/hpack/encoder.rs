@@ -1,10 +1,11 @@
 //! Lists to header blocks (RFC 7541 §3.1, §6), index to index.
 
+use super::id::HeaderId;
 use super::integer;
 use super::list::{Field, FieldForm, HeaderList};
 use super::name::{Name, NameSet};
 use super::static_table;
-use super::store::{HeaderId, HeaderStore, WireValue};
+use super::store::{HeaderStore, WireValue};
 use super::table::Table;
 
 /// Which fields may enter the table of a connection. Fields marked never-indexed and secrets never do.
@@ -154,6 +155,9 @@ mod tests {
     use super::super::{Decoder, HeaderLimits};
     use super::*;
 
+    /// Name, value, and whether it was never to be indexed.
+    type ReadField = (Vec<u8>, Vec<u8>, bool);
+
     /// One client's decoder, a shared upstream encoder, and the endpoint's decoder behind it.
     struct Relay {
         store: HeaderStore,
@@ -173,7 +177,7 @@ mod tests {
         }
 
         /// What the endpoint reads of a block of the client, and the block's length on its wire.
-        fn pass(&mut self, block: &[u8]) -> (Vec<(Vec<u8>, Vec<u8>, bool)>, usize) {
+        fn pass(&mut self, block: &[u8]) -> (Vec<ReadField>, usize) {
             let (mut list, mut out, limits) = (HeaderList::default(), Vec::new(), HeaderLimits::default());
             self.client.decode(block, &limits, &mut self.store, &mut Vec::new(), &mut list).unwrap();
             self.encoder.encode(&list, &mut self.store, &mut out);

@@ -1,7 +1,8 @@
 //! A decoded header block: ids where the peer used its table, bytes where it did not.
 
+use super::id::HeaderId;
 use super::name::Name;
-use super::store::{HeaderId, HeaderStore, WireValue};
+use super::store::{HeaderStore, WireValue};
 
 /// How a field was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

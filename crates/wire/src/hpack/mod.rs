@@ -7,6 +7,7 @@
 mod decoder;
 mod encoder;
 mod huffman;
+mod id;
 mod integer;
 mod list;
 mod name;
@@ -16,10 +17,11 @@ mod table;
 
 pub use decoder::{DecodeError, Decoder, HeaderLimits};
 pub use encoder::{Encoder, IndexPolicy};
+pub use id::{HeaderId, STATIC_LEN};
 pub use list::{Field, FieldForm, HeaderList};
 pub use name::{Name, NameSet};
-pub use static_table::{STATIC_LEN, static_id};
-pub use store::{HeaderId, HeaderStore};
+pub use static_table::static_id;
+pub use store::HeaderStore;
 
 /// Huffman coding of strings (RFC 7541 §5.2), for the fuzz targets and the tests.
 pub mod strings {

@@ -1,10 +1,7 @@
 //! The static table (RFC 7541 Appendix A). Its indices are the first ids of every [`HeaderStore`](super::HeaderStore).
 
+use super::id::{HeaderId, STATIC_LEN};
 use super::name::Name;
-use super::store::HeaderId;
-
-/// Entries of the static table.
-pub const STATIC_LEN: usize = 61;
 
 /// Name and value of index 1 and on.
 pub(super) const TABLE: [(&str, &str); STATIC_LEN] = [

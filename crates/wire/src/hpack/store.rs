@@ -3,32 +3,12 @@
 //! Ids never leave their worker. A field that a table or a [`HeaderList`](super::HeaderList) owns never goes away, so an
 //! id can never come to mean another client's header.
 
+use super::id::HeaderId;
 use super::name::Name;
-use super::static_table::{STATIC_LEN, TABLE};
+use super::static_table::TABLE;
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
-
-/// A field in the store. Ids up to 61 are the static table's indices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct HeaderId(u32);
-
-impl HeaderId {
-    pub(super) const fn of_static(index: usize) -> Self {
-        Self(index as u32)
-    }
-
-    /// Whether it is one of the static table's, which nobody owns.
-    #[must_use]
-    pub const fn is_static(self) -> bool {
-        self.0 as usize <= STATIC_LEN
-    }
-
-    /// The index in the static table.
-    pub(super) const fn static_index(self) -> Option<usize> {
-        if self.is_static() { Some(self.0 as usize) } else { None }
-    }
-}
 
 /// The bytes a value came in, to be sent on as they were.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +97,7 @@ impl HeaderStore {
         };
         if let Some(&found) = self.index.find(hash, same) {
             self.entries[found as usize].owners += 1;
-            return Ok(HeaderId(found));
+            return Ok(HeaderId::of_slot(found));
         }
         let cost = name.len()
             + value.len()
@@ -147,13 +127,13 @@ impl HeaderStore {
         }
         let entries = &self.entries;
         self.index.insert_unique(hash, slot, |&i| entries[i as usize].hash);
-        Ok(HeaderId(slot))
+        Ok(HeaderId::of_slot(slot))
     }
 
     /// One more owner.
     pub(super) fn retain(&mut self, id: HeaderId) {
         if !id.is_static() {
-            self.entries[id.0 as usize].owners += 1;
+            self.entries[id.slot()].owners += 1;
         }
     }
 
@@ -162,7 +142,7 @@ impl HeaderStore {
         if id.is_static() {
             return;
         }
-        let entry = &mut self.entries[id.0 as usize];
+        let entry = &mut self.entries[id.slot()];
         entry.owners -= 1;
         if entry.owners > 0 {
             return;
@@ -172,44 +152,44 @@ impl HeaderStore {
         if entry.bytes.capacity() > KEPT_CAPACITY {
             entry.bytes = Vec::new();
         }
-        if let Ok(found) = self.index.find_entry(hash, |&i| i == id.0) {
+        if let Ok(found) = self.index.find_entry(hash, |&i| i as usize == id.slot()) {
             found.remove();
         }
-        self.free.push(id.0);
+        self.free.push(id.slot() as u32);
     }
 
     /// The field's name, where it is a known one.
     #[must_use]
     pub fn name(&self, id: HeaderId) -> Name {
-        self.entries[id.0 as usize].name.unwrap_or(Name::Other)
+        self.entries[id.slot()].name.unwrap_or(Name::Other)
     }
 
     /// The field's name.
     #[must_use]
     pub fn name_bytes(&self, id: HeaderId) -> &[u8] {
-        self.entries[id.0 as usize].name_bytes()
+        self.entries[id.slot()].name_bytes()
     }
 
     /// The field's value.
     #[must_use]
     pub fn value(&self, id: HeaderId) -> &[u8] {
-        self.entries[id.0 as usize].value_bytes()
+        self.entries[id.slot()].value_bytes()
     }
 
     /// Whether name and value obey RFC 9113 §8.2.1.
     pub(super) fn is_valid(&self, id: HeaderId) -> bool {
-        self.entries[id.0 as usize].is_valid
+        self.entries[id.slot()].is_valid
     }
 
     pub(super) fn wire_value(&self, id: HeaderId) -> WireValue<'_> {
-        let e = &self.entries[id.0 as usize];
+        let e = &self.entries[id.slot()];
         let from = (e.name_len + if e.is_huffman { e.value_len } else { 0 }) as usize;
         WireValue { is_huffman: e.is_huffman, bytes: &e.bytes[from..] }
     }
 
     /// Size of the field as a dynamic table counts it (RFC 7541 §4.1).
     pub(super) fn table_size(&self, id: HeaderId) -> usize {
-        let e = &self.entries[id.0 as usize];
+        let e = &self.entries[id.slot()];
         (e.name_len + e.value_len) as usize + 32
     }
 

@@ -1,7 +1,8 @@
 //! A dynamic table (RFC 7541 §2.3.2): ids, newest first, each owned.
 
-use super::static_table::STATIC_LEN;
-use super::store::{HeaderId, HeaderStore};
+use super::id::HeaderId;
+use super::id::STATIC_LEN;
+use super::store::HeaderStore;
 use std::collections::VecDeque;
 
 /// The dynamic table of a decoder or an encoder. Empty it allocates nothing.

@@ -1,7 +1,7 @@
 //! Frames as the reader gives them.
 
 use super::code::ErrorCode;
-use super::reader::Fault;
+use super::fault::Fault;
 
 /// Length of a frame's header (RFC 9113 §4.1).
 pub const FRAME_HEADER_LEN: usize = 9;

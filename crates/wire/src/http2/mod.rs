@@ -2,6 +2,7 @@
 
 mod code;
 mod encode;
+mod fault;
 mod frame;
 mod reader;
 mod settings;
@@ -11,8 +12,9 @@ pub use encode::{
     put_data_header, put_goaway, put_headers, put_ping, put_rst_stream, put_settings, put_settings_ack,
     put_window_update,
 };
+pub use fault::{Fault, ReadError};
 pub use frame::{DEFAULT_MAX_FRAME_SIZE, FRAME_HEADER_LEN, Frame, Kind};
-pub use reader::{Fault, FrameReader, ReadError};
+pub use reader::FrameReader;
 pub use settings::{Settings, SettingsChange};
 
 /// Window of a connection and of each stream before anybody says otherwise (RFC 9113 §6.9.2).

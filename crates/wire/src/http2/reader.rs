@@ -4,63 +4,9 @@
 //! holds no buffer. The rules of RFC 9113 §4 and §6 that need no knowledge of streams are checked here.
 
 use super::code::ErrorCode;
+use super::fault::{Fault, ReadError};
 use super::frame::{DEFAULT_MAX_FRAME_SIZE, FRAME_HEADER_LEN, Frame, Kind, flags};
 use crate::hpack::HeaderLimits;
-
-/// What was wrong with a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Fault {
-    /// Larger than we allow, or of a size that its type does not have.
-    #[error("a frame of a wrong size")]
-    Size,
-    /// On stream 0 where it needs a stream, or the other way round.
-    #[error("a frame on a stream where its type may not be")]
-    Stream,
-    /// Padding as long as the payload or longer.
-    #[error("padding longer than the payload")]
-    Padding,
-    /// Another frame inside a header block, or CONTINUATION outside of one.
-    #[error("a header block that another frame interrupts")]
-    Interleaved,
-    /// More frames than a header block may have.
-    #[error("a header block of too many frames")]
-    BlockFrames,
-    /// More bytes than a header block may have.
-    #[error("a header block of too many bytes")]
-    BlockBytes,
-    /// PUSH_PROMISE, which we have switched off or which a client may not send.
-    #[error("a push that was not allowed")]
-    Push,
-    /// A setting out of its range.
-    #[error("a setting out of its range")]
-    SettingsValue,
-    /// WINDOW_UPDATE of 0.
-    #[error("a window update of nothing")]
-    ZeroIncrement,
-    /// A stream that depends on itself.
-    #[error("a stream that depends on itself")]
-    SelfDependency,
-}
-
-/// A fault that ends the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{fault}")]
-pub struct ReadError {
-    /// What the peer is told.
-    pub code: ErrorCode,
-    /// What was wrong.
-    pub fault: Fault,
-}
-
-impl ReadError {
-    const fn size() -> Self {
-        Self { code: ErrorCode::FrameSizeError, fault: Fault::Size }
-    }
-
-    const fn protocol(fault: Fault) -> Self {
-        Self { code: ErrorCode::ProtocolError, fault }
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Head {
@@ -260,7 +206,7 @@ impl FrameReader {
             Some(Kind::Ping) => head.length == 8,
             Some(Kind::GoAway) => head.length >= 8,
             Some(Kind::Settings) if head.has(flags::ACK) => head.length == 0,
-            Some(Kind::Settings) => head.length % 6 == 0,
+            Some(Kind::Settings) => head.length.is_multiple_of(6),
             _ => true,
         };
         if fits { Ok(()) } else { Err(ReadError::size()) }

@@ -1,7 +1,7 @@
 //! SETTINGS (RFC 9113 §6.5).
 
 use super::code::ErrorCode;
-use super::reader::{Fault, ReadError};
+use super::fault::{Fault, ReadError};
 use super::{DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, MAX_WINDOW};
 
 const HEADER_TABLE_SIZE: u16 = 1;

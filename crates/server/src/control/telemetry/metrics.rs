@@ -250,15 +250,17 @@ fn services(page: &mut Page<'_, '_>, state: &State, snapshot: &Snapshot) -> fmt:
 
 fn workers(page: &mut Page<'_, '_>, state: &State) -> fmt::Result {
     let workers = state.data_plane.worker_stats();
-    let names: Vec<String> = (0..workers.len()).map(|i| i.to_string()).collect();
+    // The acceptor, the last, has limits that refuse, but neither turns nor sessions.
+    let own = &workers[..workers.len().saturating_sub(1)];
+    let names: Vec<String> = (0..own.len()).map(|i| i.to_string()).collect();
     let mut turns =
         page.family("worker_turn_seconds", "How long workers' turns took", MetricType::Histogram)?;
-    for (name, worker) in names.iter().zip(workers) {
+    for (name, worker) in names.iter().zip(own) {
         turns.histogram([("worker", name)], &TURN_BOUNDS_US, std::iter::once(worker.turn()))?;
     }
     let mut sessions =
         page.family("worker_sessions", "Client connections that are open on the worker", MetricType::Gauge)?;
-    for (name, worker) in names.iter().zip(workers) {
+    for (name, worker) in names.iter().zip(own) {
         sessions.count([("worker", name)], worker.sessions.get())?;
     }
     let mut refused = page.family("limits_refused", "What named limits refused", MetricType::Counter)?;

@@ -1,0 +1,239 @@
+//! What was asked, who worked on it, what was answered, and how it ended: the judge of a simulation.
+//!
+//! Clients and endpoints both write here, around Evenkeel, so neither has to believe what Evenkeel delivers. Every rule
+//! that is broken is an `Err` with a sentence.
+
+use super::prng::Prng;
+use std::sync::OnceLock;
+
+/// Header fields in order.
+pub type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// A body: a part of [`pattern`], so that each byte has its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub from: usize,
+    /// Number of bytes.
+    pub length: usize,
+}
+
+/// Longest body.
+pub const MOST_BODY: usize = 200 * 1024;
+const PATTERN: usize = 512 * 1024;
+
+/// Bytes without a period, in which bodies are spans.
+#[must_use]
+pub fn pattern() -> &'static [u8] {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    BYTES.get_or_init(|| {
+        let mut prng = Prng::new(4);
+        (0..PATTERN / 8).flat_map(|_| prng.bits().to_le_bytes()).collect()
+    })
+}
+
+impl Span {
+    /// A body of this length, anywhere in the pattern.
+    pub fn of(length: usize, prng: &mut Prng) -> Self {
+        Self { from: prng.below(PATTERN - MOST_BODY), length: length.min(MOST_BODY) }
+    }
+
+    /// The bytes from `at` on, at most `most` of them.
+    #[must_use]
+    pub fn bytes(self, at: usize, most: usize) -> &'static [u8] {
+        &pattern()[self.from + at..self.from + at + most.min(self.length - at)]
+    }
+
+    /// Whether these bytes are the body's at `at`.
+    #[must_use]
+    pub fn matches(self, at: usize, bytes: &[u8]) -> bool {
+        at + bytes.len() <= self.length && self.bytes(at, bytes.len()) == bytes
+    }
+}
+
+/// What an endpoint answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Final response headers.
+    pub headers: Fields,
+    /// Its body.
+    pub body: Span,
+    /// Trailers.
+    pub trailers: Option<Fields>,
+}
+
+/// One endpoint's meeting with a request.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Number of the endpoint.
+    pub endpoint: u32,
+    /// It worked on it, rather than refused it as untouched.
+    pub is_processed: bool,
+    /// What it (would have) answered.
+    pub answer: Answer,
+}
+
+/// How a request ended for its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The whole answer came, byte by byte.
+    Complete,
+    /// An answer or a reset that says so.
+    Failed(&'static str),
+    /// The client itself gave up.
+    Cancelled,
+    /// The client's connection ended before.
+    ConnectionLost,
+    /// The client was told that it was not processed.
+    Unprocessed,
+}
+
+/// A request as the client sent it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Header fields.
+    pub headers: Fields,
+    /// Body.
+    pub body: Span,
+    /// Trailers.
+    pub trailers: Option<Fields>,
+    /// The endpoint sends the request's body back.
+    pub wants_echo: bool,
+    /// It has no body in its answer, whatever that announces.
+    pub is_head: bool,
+    /// An endpoint broke the protocol while it worked on it, so whatever came of it may be wrong.
+    pub is_distrusted: bool,
+    /// Who met it.
+    pub attempts: Vec<Attempt>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+}
+
+/// All requests of a run, by number.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    requests: Vec<Request>,
+}
+
+impl Ledger {
+    /// The number that the next request gets.
+    #[must_use]
+    pub fn next_number(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// A client sends a request.
+    pub fn begin(&mut self, request: Request) {
+        self.requests.push(request);
+    }
+
+    /// A request by its number.
+    #[must_use]
+    pub fn request(&self, number: usize) -> Option<&Request> {
+        self.requests.get(number)
+    }
+
+    /// All requests.
+    #[must_use]
+    pub fn requests(&self) -> &[Request] {
+        &self.requests
+    }
+
+    /// An endpoint met a request; gives the attempt's index.
+    ///
+    /// # Errors
+    /// It was processed before, or its client was told that it never will be.
+    pub fn meet(&mut self, number: usize, attempt: Attempt) -> Result<usize, String> {
+        let request = self.requests.get_mut(number).ok_or(format!("request {number} was never sent"))?;
+        if attempt.is_processed {
+            if let Some(other) = request.attempts.iter().find(|a| a.is_processed) {
+                let (a, b) = (other.endpoint, attempt.endpoint);
+                return Err(format!("request {number} is processed twice: by endpoint {a} and {b}"));
+            }
+            if request.outcome == Some(Outcome::Unprocessed) {
+                return Err(format!("request {number} is processed after its client heard that it is not"));
+            }
+        }
+        request.attempts.push(attempt);
+        Ok(request.attempts.len() - 1)
+    }
+
+    /// A request ended for its client.
+    ///
+    /// # Errors
+    /// It had ended before, or ends as unprocessed although an endpoint has worked on it.
+    pub fn end(&mut self, number: usize, outcome: Outcome) -> Result<(), String> {
+        let request = self.requests.get_mut(number).ok_or(format!("request {number} was never sent"))?;
+        if let Some(before) = request.outcome {
+            return Err(format!("request {number} ends twice: {before:?}, then {outcome:?}"));
+        }
+        if outcome == Outcome::Unprocessed && request.attempts.iter().any(|a| a.is_processed) {
+            return Err(format!("request {number} was processed, and its client heard that it was not"));
+        }
+        request.outcome = Some(outcome);
+        Ok(())
+    }
+
+    /// The endpoint that works on a request breaks the protocol.
+    pub fn distrust(&mut self, number: usize) {
+        if let Some(request) = self.requests.get_mut(number) {
+            request.is_distrusted = true;
+        }
+    }
+
+    /// Requests that ended so.
+    pub fn count(&self, is_it: impl Fn(Outcome) -> bool) -> usize {
+        self.requests.iter().filter(|r| r.outcome.is_some_and(&is_it)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one() -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.begin(Request {
+            headers: Vec::new(),
+            body: Span::default(),
+            trailers: None,
+            wants_echo: false,
+            is_head: false,
+            is_distrusted: false,
+            attempts: Vec::new(),
+            outcome: None,
+        });
+        ledger
+    }
+
+    fn attempt(is_processed: bool) -> Attempt {
+        Attempt { endpoint: 0, is_processed, answer: Answer::default() }
+    }
+
+    #[test]
+    fn a_request_is_processed_once_and_ends_once() {
+        let mut ledger = one();
+        assert_eq!(ledger.meet(0, attempt(false)), Ok(0));
+        assert_eq!(ledger.meet(0, attempt(true)), Ok(1));
+        assert!(ledger.meet(0, attempt(true)).is_err());
+        assert!(ledger.end(0, Outcome::Unprocessed).is_err());
+        assert!(ledger.end(0, Outcome::Complete).is_ok());
+        assert!(ledger.end(0, Outcome::Complete).is_err());
+        assert!(ledger.meet(1, attempt(true)).is_err());
+    }
+
+    #[test]
+    fn what_a_client_heard_is_unprocessed_is_not_processed_later() {
+        let mut ledger = one();
+        assert!(ledger.end(0, Outcome::Unprocessed).is_ok());
+        assert!(ledger.meet(0, attempt(true)).is_err());
+    }
+
+    #[test]
+    fn a_span_knows_its_bytes() {
+        let span = Span { from: 10, length: 5 };
+        assert!(span.matches(2, &pattern()[12..15]));
+        assert!(!span.matches(2, &pattern()[12..16]));
+        assert!(!span.matches(1, &pattern()[12..15]));
+    }
+}

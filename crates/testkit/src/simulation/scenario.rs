@@ -1,0 +1,227 @@
+//! What a seed stands for: who takes part, how they behave, and what happens to the service meanwhile.
+
+use super::http2::{ClientHabits, EndpointHabits, OwnSettings};
+use super::network::Weather;
+use super::prng::Prng;
+use evenkeel_core::policy::{Balance, BalancePolicy, Ejection, Retry, ServicePolicy, Timeouts, Upstream};
+use evenkeel_engine::{Limits, Rate};
+use std::time::Duration;
+
+/// A line of the script. Which endpoint it hits is drawn when it happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// An endpoint that is not in the set comes into it.
+    ScaleUp,
+    /// A ready endpoint becomes terminating, its connections are asked to go, and it leaves the set later.
+    ScaleDown,
+    /// Terminating endpoints leave the set.
+    Sweep,
+    /// A ready endpoint is terminating for a while, ends its connections in peace, and is ready again.
+    Restart,
+    /// The terminating endpoints are ready again.
+    Recover,
+    /// A ready endpoint ends its connections in peace without a word to anybody else.
+    Retire,
+    /// New weights.
+    Weigh,
+    /// New policies.
+    Reload,
+    /// The same snapshot again.
+    Repeat,
+    /// An endpoint dies.
+    Crash,
+    /// The dead endpoints are back.
+    Return,
+    /// An endpoint leaves the set at once.
+    Remove,
+    /// An endpoint is not ready.
+    Unready,
+    /// The process drains, with this deadline in milliseconds.
+    Drain(u64),
+}
+
+/// All that a run is made of.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its seed.
+    pub seed: u64,
+    /// Nobody fails, so no request may.
+    pub is_healthy: bool,
+    /// The network.
+    pub weather: Weather,
+    /// The engine's limits.
+    pub limits: Limits,
+    /// The clients.
+    pub clients: Vec<ClientHabits>,
+    /// The endpoints.
+    pub endpoints: Vec<EndpointHabits>,
+    /// How many of them are in the first set.
+    pub first: usize,
+    /// What happens, and when.
+    pub script: Vec<(Duration, Act)>,
+}
+
+const RUDE: &[&[u8]] = &[
+    b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00",
+    b"SSH-2.0-OpenSSH_9\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x04\x01\x04\0\0\0\x01\xff\xff\xff\xff",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x02\0\0\0\0\0\x01ab",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\x01\0\0\x01\x01",
+    b"",
+];
+
+impl Scenario {
+    /// The scenario of a seed.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let mut prng = Prng::new(seed.wrapping_mul(0x9e37_79b9));
+        let prng = &mut prng;
+        let is_healthy = prng.chance(400);
+        let endpoints = prng.between(3, 6);
+        let clients = prng.between(1, 5);
+        let smallest = prng.pick(&[1_000, 9_000, 64_000]);
+        Self {
+            seed,
+            is_healthy,
+            weather: Weather {
+                delay: (prng.pick(&[1, 50, 500]), prng.pick(&[600, 2_000, 20_000])),
+                capacity: (smallest, smallest * prng.pick(&[1, 4])),
+                cuts: prng.pick(&[0, 50, 300]),
+                short_writes: prng.pick(&[0, 50, 300]),
+            },
+            limits: limits(prng, is_healthy),
+            clients: (0..clients).map(|_| client(prng, is_healthy)).collect(),
+            endpoints: (0..endpoints).map(|_| endpoint(prng, is_healthy)).collect(),
+            first: prng.between(2, endpoints),
+            script: script(prng, is_healthy),
+        }
+    }
+}
+
+fn limits(prng: &mut Prng, is_healthy: bool) -> Limits {
+    let output_high = prng.pick(&[8, 32, 128]) * 1024;
+    let mut limits = Limits {
+        connection_window: prng.pick(&[65_535, 200_000, 1 << 20]),
+        output_high,
+        output_low: output_high / 2,
+        ..Limits::default()
+    };
+    if !is_healthy {
+        limits.concurrent_streams = prng.pick(&[3, 10, 1000]);
+        limits.buffered_bytes = prng.pick(&[100_000, 1 << 20, 256 << 20]);
+        limits.replay_bytes = prng.pick(&[0, 1_000, 64 * 1024]);
+        limits.resets =
+            prng.pick(&[Rate { burst: 2_000, per_second: 500 }, Rate { burst: 200, per_second: 200 }]);
+    }
+    limits
+}
+
+fn settings(prng: &mut Prng) -> OwnSettings {
+    OwnSettings {
+        table: prng.pick(&[0, 100, 4096, 4096, 65_536]),
+        streams: u32::MAX,
+        window: prng.pick(&[0, 1, 1_000, 65_535, 65_535, 300_000]),
+        frame: prng.pick(&[16_384, 16_384, 40_000, 0xff_ffff]),
+    }
+}
+
+fn client(prng: &mut Prng, is_healthy: bool) -> ClientHabits {
+    let rude = prng.chance(if is_healthy { 40 } else { 150 }).then(|| prng.pick(RUDE));
+    let often =
+        |prng: &mut Prng, most: u32| if prng.chance(500) { prng.below(most as usize) as u32 } else { 0 };
+    ClientHabits {
+        requests: prng.between(2, 40) as u32,
+        at_once: prng.pick(&[1, 3, 8, 30]),
+        pace: prng.pick(&[500, 3_000, 30_000]),
+        most_body: prng.pick(&[500, 20_000, 200 * 1024]),
+        settings: settings(prng),
+        window: prng.pick(&[8_192, 65_535, 300_000]),
+        cancels: often(prng, 40),
+        oddity: often(prng, 150),
+        pauses: often(prng, 60),
+        breaks: if is_healthy { 0 } else { often(prng, 15) },
+        rude,
+    }
+}
+
+fn endpoint(prng: &mut Prng, is_healthy: bool) -> EndpointHabits {
+    let fault = |prng: &mut Prng, share: u32, most: usize| {
+        if !is_healthy && prng.chance(share) { prng.between(1, most) as u32 } else { 0 }
+    };
+    let often =
+        |prng: &mut Prng, most: u32| if prng.chance(500) { prng.below(most as usize) as u32 } else { 0 };
+    EndpointHabits {
+        pace: prng.pick(&[300, 2_000, 20_000]),
+        delay: prng.pick(&[1, 2_000, 40_000]),
+        most_body: prng.pick(&[500, 20_000, 200 * 1024]),
+        settings: OwnSettings { streams: prng.pick(&[1, 2, 10, 100, u32::MAX]), ..settings(prng) },
+        window: prng.pick(&[8_192, 65_535, 300_000]),
+        oddity: often(prng, 100),
+        pauses: often(prng, 60),
+        refusals: fault(prng, 300, 400),
+        resets: fault(prng, 300, 300),
+        goaways: fault(prng, 400, 60),
+        breaks: fault(prng, 200, 15),
+        lies: fault(prng, 150, 40),
+        is_well: is_healthy || prng.chance(500),
+        rude: (!is_healthy && prng.chance(60))
+            .then(|| prng.pick(&[&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"", b"\0\0\0\x04\x01\0\0\0\0"])),
+    }
+}
+
+fn script(prng: &mut Prng, is_healthy: bool) -> Vec<(Duration, Act)> {
+    use Act::*;
+    let peaceful =
+        [ScaleUp, ScaleUp, ScaleDown, Sweep, Restart, Recover, Retire, Weigh, Reload, Reload, Repeat];
+    let rough = [Crash, Crash, Return, Return, Remove, Unready, Recover, ScaleUp];
+    let mut lines = Vec::new();
+    for _ in 0..prng.between(2, 14) {
+        let act = if is_healthy || prng.chance(500) { prng.pick(&peaceful) } else { prng.pick(&rough) };
+        lines.push((Duration::from_micros(prng.below(500_000) as u64), act));
+    }
+    if prng.chance(300) {
+        let deadline = if is_healthy { 600_000 } else { prng.pick(&[1, 50, 500, 600_000]) };
+        lines.push((Duration::from_micros(prng.between(10_000, 300_000) as u64), Drain(deadline)));
+    }
+    lines.sort_by_key(|(at, _)| *at);
+    lines
+}
+
+/// Some policies of the service, with timeouts that no healthy peer reaches.
+pub(super) fn policy(prng: &mut Prng, is_healthy: bool) -> ServicePolicy {
+    let mut policy = ServicePolicy {
+        balance: Balance {
+            policy: prng.pick(&[
+                BalancePolicy::PeakEwma,
+                BalancePolicy::LeastRequest,
+                BalancePolicy::RoundRobin,
+                BalancePolicy::Random,
+            ]),
+            slow_start: Duration::from_millis(prng.pick(&[0, 0, 300])),
+        },
+        ejection: Ejection::default(),
+        upstream: Upstream {
+            max_connections: prng.pick(&[8, 64]),
+            max_streams: prng.pick(&[1, 4, 100]),
+            max_requests_per_connection: prng.pick(&[None, None, Some(1), Some(5)]),
+            pending: 1024,
+            pending_timeout: Duration::from_secs(600),
+        },
+        timeouts: Timeouts { send: Duration::from_secs(600), ..Timeouts::default() },
+        retry: Retry::default(),
+        drain_deadline: Some(Duration::from_secs(600)),
+    };
+    if !is_healthy {
+        policy.upstream.pending = prng.pick(&[0, 3, 1024, 1024, 1024, 1024]);
+        policy.upstream.max_connections = prng.pick(&[1, 2, 64, 64]);
+        policy.upstream.pending_timeout = Duration::from_millis(prng.pick(&[10, 200, 5_000, 5_000, 5_000]));
+        policy.timeouts.request = prng.pick(&[None, None, None, None, Some(Duration::from_millis(60))]);
+        policy.timeouts.idle = Duration::from_millis(prng.pick(&[30, 1_000, 3_600_000, 3_600_000]));
+        policy.timeouts.connect = Duration::from_millis(prng.pick(&[30, 1_000, 5_000]));
+        policy.retry.attempts = prng.pick(&[1, 3, 3, 5]);
+        policy.drain_deadline = Some(Duration::from_millis(prng.pick(&[1, 100, 30_000])));
+    }
+    policy
+}

@@ -1,0 +1,54 @@
+//! What is fuzzed: each target takes any bytes, and says what did not hold.
+//!
+//! A target that panics, ends the process or hangs is a finding too; `hunt` sees to that. New targets are listed here.
+
+mod config;
+mod frames;
+mod hpack_decode;
+mod hpack_differential;
+mod hpack_roundtrip;
+mod huffman;
+mod planted;
+mod relay;
+mod settings;
+
+use crate::tape::Tape;
+
+/// Something that is fed with inputs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    /// What it is called on the command line, and its folder in the corpus.
+    pub(crate) name: &'static str,
+    /// Its share of a smoke run's time.
+    pub(crate) share: u32,
+    /// Makes an input from choices, mostly valid.
+    pub(crate) make: fn(&mut Tape<'_>) -> Vec<u8>,
+    /// Runs an input; the error says what did not hold.
+    pub(crate) run: fn(&[u8]) -> Result<(), String>,
+}
+
+/// Every target of a smoke run.
+pub(crate) const TARGETS: &[Target] = &[
+    Target { name: "frames", share: 2, make: frames::make, run: frames::run },
+    Target { name: "hpack_decode", share: 2, make: hpack_decode::make, run: hpack_decode::run },
+    Target { name: "hpack_roundtrip", share: 3, make: hpack_roundtrip::make, run: hpack_roundtrip::run },
+    Target {
+        name: "hpack_differential",
+        share: 3,
+        make: hpack_differential::make,
+        run: hpack_differential::run,
+    },
+    Target { name: "huffman", share: 2, make: huffman::make, run: huffman::run },
+    Target { name: "settings", share: 1, make: settings::make, run: settings::run },
+    Target { name: "relay", share: 12, make: relay::make, run: relay::run },
+    Target { name: "config", share: 3, make: config::make, run: config::run },
+    Target { name: "endpoints_file", share: 2, make: config::make_endpoints, run: config::run_endpoints },
+];
+
+/// A target with faults of our own, which shows that the machine finds them.
+const PLANTED: Target = Target { name: "planted", share: 0, make: planted::make, run: planted::run };
+
+/// The target of a name.
+pub(crate) fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().chain([&PLANTED]).find(|t| t.name == name)
+}
