@@ -19,7 +19,7 @@ pub(super) fn summary(scenes: &[Figures]) -> String {
         return format!("Ended before the first scene was over.\n\n{NEXT}");
     }
     let mut text = format!(
-        "Calls a second on each endpoint: {CLIENTS} clients, one connection each, {IN_FLIGHT} calls in flight.\n\n"
+        "Calls a second on each endpoint, of {CLIENTS} clients with {IN_FLIGHT} calls in flight each.\n\n"
     );
     let _ = writeln!(
         text,
