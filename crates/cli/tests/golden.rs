@@ -47,6 +47,7 @@ fn help_shows_the_commands_and_examples() {
 fn each_commands_help_shows_its_arguments_and_examples() {
     pinned("help_run", &["run", "--help"]);
     pinned("help_check", &["check", "--help"]);
+    pinned("help_demo", &["demo", "--help"]);
     pinned("help_explain", &["explain", "--help"]);
 }
 

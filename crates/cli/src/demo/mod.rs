@@ -23,7 +23,7 @@ use figures::Answer;
 use picture::Picture;
 use play::play;
 use progress::Progress;
-use scene::Pace;
+use scene::{Pace, Scene};
 use stage::Stage;
 
 /// How the demo is shown.
@@ -40,7 +40,7 @@ pub(crate) enum Show {
 /// Plays the demo. Findings are promises that did not come true.
 ///
 /// # Errors
-/// A port or a thread cannot be had.
+/// A port or a thread cannot be had, or it was ended before it had its figures.
 pub(crate) fn demo(show: Show) -> anyhow::Result<Exit> {
     let mut stage = Stage::open()?;
     let figures = match show {
@@ -51,6 +51,9 @@ pub(crate) fn demo(show: Show) -> anyhow::Result<Exit> {
         },
         Show::Once | Show::Figures => play(&mut stage, &mut Progress::default(), Pace::ONCE)?,
     };
+    if show != Show::Live && figures.len() < Scene::ALL.len() {
+        anyhow::bail!("ended before every scene was played");
+    }
     match show {
         Show::Figures => print(&format!("{}\n", serde_json::to_string(&Answer { scenes: &figures })?))?,
         Show::Live | Show::Once => print(&summary::summary(&figures))?,

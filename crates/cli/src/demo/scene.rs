@@ -30,7 +30,7 @@ impl Scene {
     /// What happens in it.
     pub(super) fn plot(self) -> String {
         match self {
-            Self::Pinned => format!("{ENDPOINTS} endpoints, and connections that stay open"),
+            Self::Pinned => format!("{ENDPOINTS} endpoints, connections that stay open"),
             Self::ScaleUp => format!("{ENDPOINTS} → {} endpoints while the clients call", ENDPOINTS + ADDED),
             Self::ScaleIn => {
                 format!("{} → {ENDPOINTS} endpoints, terminating gracefully", ENDPOINTS + ADDED)

@@ -15,13 +15,16 @@ and on Kubernetes with a headless Service:
 
 /// The figures of the scenes that were played, in words and a table of at most 80 columns.
 pub(super) fn summary(scenes: &[Figures]) -> String {
+    if scenes.is_empty() {
+        return format!("Ended before the first scene was over.\n\n{NEXT}");
+    }
     let mut text = format!(
-        "Calls a second on each endpoint. {CLIENTS} clients, one HTTP/2 connection each, {IN_FLIGHT} calls in flight.\n\n"
+        "Calls a second on each endpoint, of {CLIENTS} clients with {IN_FLIGHT} calls in flight each.\n\n"
     );
     let _ = writeln!(
         text,
-        "{:9} {:>26} {:>5}  {:>26} {:>5}  {:>6}",
-        "", "pinned", "skew", "Evenkeel", "skew", "errors"
+        "{:9} {:25} {:>5} {:25} {:>5} {:>6}",
+        "", "  pinned", "skew", "  Evenkeel", "skew", "errors"
     );
     for figures in scenes {
         let rates = |counts: &[u64]| -> String {
@@ -31,7 +34,7 @@ pub(super) fn summary(scenes: &[Figures]) -> String {
         let Figures { scene, before, after, errors, .. } = figures;
         let _ = writeln!(
             text,
-            "{:9} {:>26} {:>5.2}  {:>26} {:>5.2}  {errors:>6}",
+            "{:9} {:25} {:>5.2} {:25} {:>5.2} {errors:>6}",
             scene.name(),
             rates(&before.per_endpoint),
             before.skew,
@@ -55,17 +58,17 @@ fn meaning(figures: &Figures) -> String {
     let Figures { scene, before, after, errors, shared_after, .. } = figures;
     match scene {
         Scene::Pinned => format!(
-            "pinned    the busiest endpoint has {:.2} times its fair share; through Evenkeel {:.2}\n",
+            "pinned    the busiest endpoint has {:.2} × its fair share; through Evenkeel {:.2}\n",
             before.skew, after.skew
         ),
         Scene::ScaleUp => {
             let new: u64 = before.per_endpoint.iter().skip(ENDPOINTS).sum();
             let pinned = if new == 0 { "no call".to_owned() } else { format!("{new} calls") };
             let when = shared_after
-                .map_or_else(|| "never".to_owned(), |time| format!("after {:.1} s", time.as_secs_f64()));
+                .map_or_else(|| "never".to_owned(), |time| format!("within {:.1} s", time.as_secs_f64()));
             format!(
-                "scale-up  pinned connections bring the new endpoints {pinned}; through Evenkeel they\n\
-                 {:10}had their share {when}\n",
+                "scale-up  pinned connections give the new endpoints {pinned};\n\
+                 {:10}through Evenkeel they had their share {when}\n",
                 ""
             )
         }
@@ -73,5 +76,62 @@ fn meaning(figures: &Figures) -> String {
             "scale-in  endpoints that terminate get no new call, and no call is lost\n".to_owned()
         }
         Scene::ScaleIn => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::figures::Side;
+    use std::time::Duration;
+
+    fn figures(scene: Scene, before: &[u64], after: &[u64], errors: u64) -> Figures {
+        let side = |counts: &[u64]| Side {
+            per_endpoint: counts.to_vec(),
+            skew: crate::demo::tally::skew_of(counts),
+        };
+        Figures {
+            scene,
+            before: side(before),
+            after: side(after),
+            errors,
+            length: Duration::from_secs(2),
+            shared_after: Some(Duration::from_millis(230)),
+        }
+    }
+
+    #[test]
+    fn the_table_has_calls_a_second_and_says_what_they_mean() {
+        let text = summary(&[
+            figures(Scene::Pinned, &[4000, 2000, 0], &[2000, 2000, 2000], 0),
+            figures(Scene::ScaleUp, &[4000, 2000, 0, 0, 0], &[1200, 1200, 1200, 1200, 1200], 0),
+        ]);
+        let rows: Vec<&str> = text.lines().skip(2).take(7).collect();
+        assert_eq!(
+            rows,
+            [
+                "            pinned                   skew   Evenkeel                 skew errors",
+                "pinned     2000 1000    0            2.00  1000 1000 1000            1.00      0",
+                "scale-up   2000 1000    0    0    0  3.33   600  600  600  600  600  1.00      0",
+                "",
+                "pinned    the busiest endpoint has 2.00 × its fair share; through Evenkeel 1.00",
+                "scale-up  pinned connections give the new endpoints no call;",
+                "          through Evenkeel they had their share within 0.2 s",
+            ]
+        );
+        assert!(!text.contains("NOT AS PROMISED"));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn a_promise_that_did_not_come_true_is_not_hidden() {
+        let text = summary(&[figures(Scene::ScaleIn, &[1, 1, 1], &[5, 5, 5], 2)]);
+        assert!(text.contains("NOT AS PROMISED  scale-in: 2 calls failed\n"), "{text}");
+        assert!(!text.contains("no call is lost"), "{text}");
+    }
+
+    #[test]
+    fn one_who_ended_at_once_still_learns_what_to_try() {
+        assert!(summary(&[]).contains("evenkeel run --listen"));
     }
 }

@@ -19,7 +19,7 @@ const ROWS: usize = ENDPOINTS + ADDED;
 pub(super) const HEIGHT: u16 = 10 + ROWS as u16;
 
 /// Columns that it needs.
-pub(super) const MIN_WIDTH: u16 = 72;
+pub(super) const MIN_WIDTH: u16 = 76;
 
 /// Columns that it uses at most: longer bars say no more.
 const MAX_WIDTH: usize = 100;
@@ -37,7 +37,8 @@ const GAP: usize = 2;
 pub(super) fn lines(live: &Live, width: u16, palette: &Palette) -> Vec<Line<'static>> {
     let width = usize::from(width).min(MAX_WIDTH);
     let cells = width.saturating_sub(1 + LABEL + 2 * FIGURE + GAP) / 2;
-    let mut lines = vec![title(live, width, palette), setting(palette), Line::default()];
+    let used = 1 + LABEL + 2 * (cells + FIGURE) + GAP;
+    let mut lines = vec![title(live, used, palette), setting(palette), Line::default()];
     lines.push(scenes(live, palette));
     lines.push(Line::default());
     lines.push(headings(cells, palette));
@@ -91,7 +92,7 @@ fn scenes(live: &Live, palette: &Palette) -> Line<'static> {
 
 fn headings(cells: usize, palette: &Palette) -> Line<'static> {
     let side = cells + FIGURE + GAP;
-    let pinned = format!("{:side$}", "pinned by kube-proxy");
+    let pinned = format!("{:side$}", "pinned, as kube-proxy does it");
     Line::from(vec![
         Span::styled(format!(" {:LABEL$}", "calls a second"), palette.quiet),
         Span::styled(pinned, palette.strong),
@@ -106,7 +107,7 @@ fn endpoint(live: &Live, row: usize, cells: usize, palette: &Palette) -> Line<'s
     let (note, style) = match state {
         Some(EndpointState::Ready) if row >= ENDPOINTS => ("new", palette.new),
         Some(EndpointState::Ready | EndpointState::NotReady) => ("", Style::default()),
-        Some(EndpointState::Terminating) => ("leaves", palette.quiet),
+        Some(EndpointState::Terminating) => ("ends", palette.quiet),
         None => ("gone", palette.quiet),
     };
     let label = format!(" {:LABEL$}", format!("endpoint {} {note}", row + 1));
@@ -171,20 +172,20 @@ mod tests {
         assert_eq!(
             text(&live, 80),
             [
-                " evenkeel demo                                               9 s of 21 s   q ends",
+                " evenkeel demo                                             9 s of 21 s   q ends",
                 " 4 clients, one HTTP/2 connection each, 20 calls in flight on each",
                 "",
                 " ✓ pinned   ▸ scale-up: 3 → 5 endpoints while the clients call   · scale-in",
                 "",
-                " calls a second  pinned by kube-proxy             through Evenkeel",
-                " endpoint 1      █████████████████████   2000/s   ████████▍               800/s",
-                " endpoint 2      ██████████▌             1000/s   ████████▍               800/s",
-                " endpoint 3      ██████████▌             1000/s   ████████▍               800/s",
-                " endpoint 4 new          ┆                  0/s   ████████▍               800/s",
-                " endpoint 5 new          ┆                  0/s   ████████▍               800/s",
+                " calls a second  pinned, as kube-proxy does it   through Evenkeel",
+                " endpoint 1      █████████████████████   2000/s  ████████▍                800/s",
+                " endpoint 2      ██████████▌             1000/s  ████████▍                800/s",
+                " endpoint 3      ██████████▌             1000/s  ████████▍                800/s",
+                " endpoint 4 new          ┆                  0/s  ████████▍                800/s",
+                " endpoint 5 new          ┆                  0/s  ████████▍                800/s",
                 "",
-                " skew            2.50                             1.00",
-                " errors          0                                2",
+                " skew            2.50                            1.00",
+                " errors          0                               2",
                 "",
             ]
         );

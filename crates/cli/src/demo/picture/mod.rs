@@ -86,7 +86,7 @@ impl Drop for Picture {
         let _ = self.terminal.show_cursor();
         let below = self.terminal.get_frame().area().bottom();
         let _ = self.terminal.set_cursor_position((0, below.saturating_sub(1)));
-        let _ = io::stdout().flush();
+        let _ = writeln!(io::stdout());
     }
 }
 

@@ -25,7 +25,7 @@ impl Palette {
         let of = |colour| Style::new().fg(colour);
         Self {
             strong: Style::new().add_modifier(Modifier::BOLD),
-            quiet: of(Color::DarkGray),
+            quiet: Style::new().add_modifier(Modifier::DIM),
             pinned: of(Color::Yellow),
             level: of(Color::Green),
             over: of(Color::Red),
