@@ -114,7 +114,7 @@ impl DataPlane {
             commands: Arc::new(Mutex::new(commands)),
             workers: workers.clone(),
             stats: Arc::clone(&acceptor_stats),
-            events,
+            events: events.clone(),
             descriptors,
             jitter: entropy() | 1,
         };
