@@ -1,6 +1,6 @@
 //! Deadlines: what the wheel wakes is compared with what holds now.
 
-use super::finish::LAST_BYTES;
+use super::close::LAST_BYTES;
 use super::{Engine, Wake};
 use crate::conn::{GoAwaySent, Phase};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};

@@ -1,11 +1,14 @@
 //! One worker's data plane: what the event loop and the simulation drive.
 //!
 //! The files follow an exchange: `receive` (bytes to frames), `client` (a request begins), `dispatch` (pick, pool,
-//! queue), `endpoint` (the answer), `data` (bodies, windows), `finish` (ends and failures), then what acts on sessions
-//! from outside: `drain`, `refresh` (snapshots), `clock` (deadlines).
+//! queue), `endpoint` (the answer), `data` (bodies, windows), `finish` and `answer` (its end, and what we say of a
+//! failure), `close` (the end of a connection); then what acts on sessions from outside: `drain`, `refresh`
+//! (snapshots), `clock` (deadlines).
 
+mod answer;
 mod client;
 mod clock;
+mod close;
 mod data;
 mod dispatch;
 mod drain;

@@ -95,14 +95,7 @@ impl Engine {
     fn read_failed(&mut self, now: Moment, key: ConnKey, error: ReadError) {
         let conn = &self.conns[key];
         if conn.phase == Phase::Greeting {
-            self.refuse_peer(
-                now,
-                key,
-                ErrorCode::ProtocolError,
-                CloseReason::NotHttp2,
-                "no SETTINGS came first",
-            );
-            return;
+            return self.refuse_stranger(now, key);
         }
         let reason = match error.fault {
             Fault::Size => CloseReason::FrameSizeError,
@@ -122,6 +115,12 @@ impl Engine {
         self.refuse_peer(now, key, error.code, reason, fault_word(error.fault));
     }
 
+    /// Ends an upstream whose first frame was not SETTINGS: nothing was asked of it yet.
+    fn refuse_stranger(&mut self, now: Moment, key: ConnKey) {
+        let (code, reason) = (ErrorCode::ProtocolError, CloseReason::NotHttp2);
+        self.refuse_peer(now, key, code, reason, "no SETTINGS came first");
+    }
+
     /// Ends a connection whose peer broke a rule.
     pub(super) fn refuse_peer(
         &mut self,
@@ -138,14 +137,7 @@ impl Engine {
     fn frame(&mut self, now: Moment, key: ConnKey, frame: Frame<'_>) {
         let conn = &mut self.conns[key];
         if conn.phase == Phase::Greeting && !matches!(frame, Frame::Settings(_)) {
-            self.refuse_peer(
-                now,
-                key,
-                ErrorCode::ProtocolError,
-                CloseReason::NotHttp2,
-                "no SETTINGS came first",
-            );
-            return;
+            return self.refuse_stranger(now, key);
         }
         match frame {
             Frame::Data { stream, payload, flow_bytes, is_end, is_empty_frame } => {

@@ -1,0 +1,88 @@
+//! Answers of our own: what a client is told when its exchange cannot go on.
+
+use super::Engine;
+use crate::keys::ExchangeKey;
+use evenkeel_core::reason::ExchangeOutcome;
+use evenkeel_core::time::Moment;
+use evenkeel_wire::hpack::static_id;
+use evenkeel_wire::http2::{self, ErrorCode};
+
+impl Engine {
+    /// An exchange cannot go on: the client gets an answer that says why, or a reset if its answer had begun.
+    pub(super) fn fail(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
+        let status = match outcome {
+            ExchangeOutcome::UpstreamProtocolError => 502,
+            ExchangeOutcome::RequestTimeout | ExchangeOutcome::PendingTimeout => 504,
+            _ => 503,
+        };
+        self.leave_upstream(exchange, Some(ErrorCode::Cancel));
+        self.answer(now, exchange, outcome, status);
+    }
+
+    /// Answers by ourselves and ends the exchange, which has no upstream stream (any more).
+    pub(super) fn answer(
+        &mut self,
+        now: Moment,
+        exchange: ExchangeKey,
+        outcome: ExchangeOutcome,
+        status: u16,
+    ) {
+        let ex = &self.exchanges[exchange];
+        let (is_grpc, is_answered, is_head) = (ex.is_grpc, ex.is_answered, ex.is_head);
+        let is_cut = !ex.client.backlog.is_empty() || ex.upstream.announced.is_some_and(|left| left > 0);
+        let mut reset = (!ex.client.is_received).then_some(ErrorCode::NoError);
+        let Some((key, stream)) = ex.client.at else { return self.finish(now, exchange, outcome) };
+        self.conns[key].figures.failed += 1;
+        if is_answered && (!is_grpc || is_cut) {
+            reset = Some(ErrorCode::InternalError);
+        } else {
+            let mut list = self.take_list();
+            if !is_answered {
+                let status = if is_grpc { "200".to_owned() } else { status.to_string() };
+                match static_id(":status", &status) {
+                    Some(id) => list.push_static(id, &mut self.store),
+                    None => list.push(":status", status.as_bytes()),
+                }
+                list.push("content-type", if is_grpc { b"application/grpc" } else { b"text/plain" });
+            }
+            let text = format!("{}: {}", outcome.code(), outcome.why());
+            if is_grpc {
+                list.push("grpc-status", grpc_status(outcome).as_bytes());
+                list.push("grpc-message", text.as_bytes());
+            }
+            let has_body = !is_grpc && !is_head;
+            let conn = &mut self.conns[key];
+            conn.put_headers(stream, !has_body, &list, &mut self.store, &mut self.buffers);
+            if has_body {
+                // A window that is closed is no reason to wait: the status says enough.
+                let window =
+                    self.exchanges[exchange].client.send_window.min(conn.send_window).max(0) as usize;
+                let body = &text.as_bytes()[..text.len().min(window)];
+                conn.send_window -= body.len() as i64;
+                let out = conn.output.buffer(&mut self.buffers);
+                http2::put_data_header(out, stream, body.len(), true);
+                out.extend_from_slice(body);
+            }
+            self.give_list(list);
+            self.mark_dirty(key);
+        }
+        self.leave_client(exchange, reset);
+        if self.exchanges[exchange].service == usize::MAX
+            && let Some(client) = self.conns[key].client()
+        {
+            client.listener.stats.cell(self.worker).exchange_ended_unrouted(outcome);
+        }
+        self.finish(now, exchange, outcome);
+    }
+}
+
+/// The status of the gRPC status codes document that an outcome is for a caller.
+const fn grpc_status(outcome: ExchangeOutcome) -> &'static str {
+    match outcome {
+        ExchangeOutcome::RequestTimeout => "4",
+        ExchangeOutcome::PendingOverflow | ExchangeOutcome::Shed => "8",
+        ExchangeOutcome::NoRoute => "12",
+        ExchangeOutcome::UpstreamProtocolError | ExchangeOutcome::BadRequest => "13",
+        _ => "14",
+    }
+}

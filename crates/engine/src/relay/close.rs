@@ -1,0 +1,156 @@
+//! Ends of connections: by us or by the peer, with whatever was open on them.
+
+use super::{Engine, Wake};
+use crate::action::Action;
+use crate::conn::{Phase, Role};
+use crate::keys::ConnKey;
+use evenkeel_core::balancer::Report;
+use evenkeel_core::event::EventKind;
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
+use evenkeel_core::time::Moment;
+use evenkeel_wire::http2::{self, ErrorCode};
+use std::time::Duration;
+
+/// Longest time that a closing connection's last bytes may take.
+pub(super) const LAST_BYTES: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// Ends a connection from our side: GOAWAY if there is something to say, then whatever waits, then the socket.
+    pub(super) fn end_conn(
+        &mut self,
+        now: Moment,
+        key: ConnKey,
+        reason: CloseReason,
+        goaway: Option<ErrorCode>,
+    ) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if conn.is_closing() {
+            return;
+        }
+        let spoke = matches!(conn.phase, Phase::Open | Phase::Greeting);
+        if let Some(code) = goaway.filter(|_| spoke) {
+            let last = if conn.is_client() { conn.highest_stream } else { 0 };
+            let detail = conn.detail.unwrap_or_default().as_bytes();
+            http2::put_goaway(conn.output.buffer(&mut self.buffers), last, code, detail);
+        }
+        let before = conn.phase;
+        conn.phase = Phase::Closing(reason);
+        self.abandon_streams(now, key, before, reason);
+        if self.conns[key].output.is_empty() {
+            self.remove_conn(now, key, reason, Some(false));
+        } else {
+            self.mark_dirty(key);
+            self.arm_conn(key, now + LAST_BYTES);
+        }
+    }
+
+    /// The socket is gone already.
+    pub(super) fn lose_conn(&mut self, now: Moment, key: ConnKey, reason: CloseReason) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if let Phase::Closing(reason) = conn.phase {
+            self.remove_conn(now, key, reason, None);
+            return;
+        }
+        let before = conn.phase;
+        conn.phase = Phase::Closing(reason);
+        self.abandon_streams(now, key, before, reason);
+        self.remove_conn(now, key, reason, None);
+    }
+
+    /// Whatever was open on a connection that ends.
+    fn abandon_streams(&mut self, now: Moment, key: ConnKey, before: Phase, reason: CloseReason) {
+        let conn = &mut self.conns[key];
+        let mut open: Vec<_> = std::mem::take(&mut conn.streams).into_iter().collect();
+        open.sort_unstable_by_key(|(id, _)| *id);
+        let pool = conn.upstream().map(|u| u.pool);
+        let Some(pool) = pool else {
+            for (_, exchange) in open {
+                let outcome = match reason {
+                    CloseReason::DrainDeadline => ExchangeOutcome::Drained,
+                    _ => ExchangeOutcome::ClientGone,
+                };
+                self.drop_client_leg(now, exchange, outcome);
+            }
+            return;
+        };
+        self.leave_pool(key);
+        let is_planned = matches!(
+            reason,
+            CloseReason::EndpointRemoved | CloseReason::EndpointTerminating | CloseReason::ServiceRemoved
+        );
+        if matches!(before, Phase::Connecting | Phase::Greeting) {
+            if let Some(pool) = self.pools.get_mut(pool) {
+                pool.opening -= 1;
+            }
+            if !is_planned {
+                self.report(now, pool, Report::Failed);
+            }
+            // Others that stand or are being opened go on serving the queue.
+            if self.pools.get(pool).is_some_and(|p| p.conns.is_empty()) {
+                self.move_pending(now, pool);
+                self.drop_pool_if_done(pool);
+            }
+            return;
+        }
+        if let Some(pool) = self.pools.get(pool) {
+            pool.endpoint.stats.cell(self.worker).upstream_closed();
+        }
+        for (_, exchange) in open {
+            let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
+            ex.upstream.at = None;
+            if self.keep_answer(exchange) {
+                continue;
+            }
+            if !is_planned {
+                self.report(now, pool, Report::Failed);
+            }
+            let outcome = if is_planned { ExchangeOutcome::Drained } else { ExchangeOutcome::UpstreamGone };
+            self.fail(now, exchange, outcome);
+        }
+        if self.pools.get(pool).is_some_and(|p| p.conns.is_empty() && !p.pending.is_empty()) {
+            self.redistribute(now, pool);
+        }
+        self.drop_pool_if_done(pool);
+    }
+
+    /// Forgets a connection whose streams are gone. `close`: the socket is ours to close, politely or not.
+    pub(super) fn remove_conn(
+        &mut self,
+        now: Moment,
+        key: ConnKey,
+        reason: CloseReason,
+        close: Option<bool>,
+    ) {
+        let Some(mut conn) = self.conns.remove(key) else { return };
+        conn.decoder.clear(&mut self.store);
+        conn.encoder.clear(&mut self.store);
+        conn.figures.age = now.since(conn.opened);
+        let (figures, detail) = (conn.figures, conn.detail);
+        match conn.role {
+            Role::Client(client) => {
+                self.clients -= 1;
+                self.stats.sessions.set(self.clients as u64);
+                client.listener.stats.cell(self.worker).session_ended(reason, figures.age);
+                let (listener, peer, session) = (client.listener.id, client.peer, client.session);
+                self.tell(EventKind::SessionEnded { listener, peer, session, reason, detail, figures });
+            }
+            Role::Upstream(upstream) => {
+                self.stats.upstream_closed(reason);
+                let (service, endpoint, address) = (upstream.service, upstream.endpoint, upstream.address);
+                self.tell(EventKind::UpstreamClosed { service, endpoint, address, reason, detail, figures });
+            }
+        }
+        if let Some(is_polite) = close {
+            self.actions.push(Action::Close { conn: key, is_polite });
+        }
+        self.settle(now);
+    }
+
+    pub(super) fn arm_conn(&mut self, key: ConnKey, at: Moment) {
+        let conn = &mut self.conns[key];
+        if at < conn.armed {
+            conn.armed = at;
+            self.wheel.arm(at, Wake::Conn(key));
+        }
+    }
+}
