@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
 /// What an endpoint does instead.
@@ -53,19 +53,28 @@ impl Impostor {
             match self {
                 Self::SpeaksHttp1 => drop(thread::spawn(move || refuse_http2(stream))),
                 Self::SaysNothing => silent.push(stream),
-                Self::ClosesAtOnce | Self::Refuses => drop(stream),
+                Self::ClosesAtOnce => drop(thread::spawn(move || close(stream))),
+                Self::Refuses => drop(stream),
             }
         }
     }
 }
 
-/// Reads until the caller goes away, so that the answer is not lost in a reset.
 fn refuse_http2(mut stream: TcpStream) {
-    let mut input = [0; 4096];
-    // Whoever called may be gone at any time.
-    if matches!(stream.read(&mut input), Ok(1..)) {
+    if matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
+        // Whoever called may be gone.
         let _gone =
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        while matches!(stream.read(&mut input), Ok(1..)) {}
+        read_on(stream);
     }
+}
+
+fn close(stream: TcpStream) {
+    let _gone = stream.shutdown(Shutdown::Write);
+    read_on(stream);
+}
+
+/// Reads until the caller goes away: bytes that nobody has read turn an end into a reset.
+fn read_on(mut stream: TcpStream) {
+    while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {}
 }
