@@ -35,18 +35,29 @@ pub fn detect(first: &[u8]) -> Detected {
     match first {
         [0x16] | [0x16, 3] => Detected::NeedMore,
         [0x16, 3, ..] => Detected::Tls,
-        _ => http1_method(first),
+        _ => http1_request_line(first),
     }
 }
 
 /// Longest method that is taken for one.
 const LONGEST_METHOD: usize = 16;
+/// Longest request line that is waited for; longer ones are no protocol of ours (RFC 9112 §3 asks for 8,000 octets).
+const LONGEST_LINE: usize = 8 * 1024;
 
-fn http1_method(first: &[u8]) -> Detected {
+/// A request line: a method, a target, and `HTTP/1.` with a digit (RFC 9112 §3).
+fn http1_request_line(first: &[u8]) -> Detected {
     let letters = first.iter().take_while(|b| b.is_ascii_uppercase()).count();
     match first.get(letters) {
-        None if letters <= LONGEST_METHOD => Detected::NeedMore,
-        Some(b' ') if (3..=LONGEST_METHOD).contains(&letters) => Detected::Http1,
+        None if letters <= LONGEST_METHOD => return Detected::NeedMore,
+        Some(b' ') if (3..=LONGEST_METHOD).contains(&letters) => {}
+        _ => return Detected::Garbage,
+    }
+    let Some(end) = memchr::memchr(b'\n', first) else {
+        return if first.len() < LONGEST_LINE { Detected::NeedMore } else { Detected::Garbage };
+    };
+    let line = first[..end].strip_suffix(b"\r").unwrap_or(&first[..end]);
+    match line.rsplitn(2, |&b| b == b' ').next() {
+        Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) => Detected::Http1,
         _ => Detected::Garbage,
     }
 }
@@ -60,8 +71,10 @@ mod tests {
         for (bytes, what) in [
             (&PREFACE[..], Detected::Http2),
             (b"GET / HTTP/1.1\r\n", Detected::Http1),
-            (b"PROPFIND /", Detected::Http1),
-            (b"PUT /", Detected::Http1),
+            (b"PROPFIND /a HTTP/1.0\n", Detected::Http1),
+            (b"PUT / HTTP/1.1", Detected::NeedMore),
+            (b"INVALID CONNECTION PREFACE\r\n\r\n", Detected::Garbage),
+            (b"GET / HTTP/2.0\r\n", Detected::Garbage),
             (b"PRI * HTTP/2.1", Detected::Garbage),
             (b"\x16\x03\x01\x02\x00", Detected::Tls),
             (b"\x16\x03", Detected::NeedMore),
@@ -72,6 +85,13 @@ mod tests {
         ] {
             assert_eq!(detect(bytes), what, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn the_longest_request_line_is_waited_for_and_one_byte_more_is_not() {
+        let line = [b"GET /".to_vec(), vec![b'a'; LONGEST_LINE - 5]].concat();
+        assert_eq!(detect(&line[..LONGEST_LINE - 1]), Detected::NeedMore);
+        assert_eq!(detect(&line), Detected::Garbage);
     }
 
     #[test]
