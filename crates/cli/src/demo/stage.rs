@@ -66,11 +66,14 @@ impl Stage {
         let was_interrupted = Arc::<AtomicBool>::default();
         for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
             let was_interrupted = was_interrupted.clone();
+            // Listened for before anything is shown: who sees the first line may interrupt.
+            let mut signal = {
+                let _inside = calling.enter();
+                signal(kind)?
+            };
             calling.spawn(async move {
-                if let Ok(mut signal) = signal(kind) {
-                    signal.recv().await;
-                    was_interrupted.store(true, Relaxed);
-                }
+                signal.recv().await;
+                was_interrupted.store(true, Relaxed);
             });
         }
         let states = vec![Some(EndpointState::Ready); backends.len()];
