@@ -82,6 +82,8 @@ pub(crate) struct Exchange {
     /// It waits for a connection or a stream since then.
     pub(crate) waits_since: Option<Moment>,
     pub(crate) began: Moment,
+    /// When it is over at the latest.
+    pub(crate) deadline: Moment,
     /// When it was given to the endpoint.
     pub(crate) sent: Moment,
     /// The request, kept until the answer begins; owned fields.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 use evenkeel_core::id::{ListenerId, WorkerIndex};
+use evenkeel_core::snapshot::Snapshot;
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
 use evenkeel_engine::{Action, ConnKey, Engine, EngineSetup, Limits, PeerEnd};
@@ -28,7 +29,17 @@ fn fields(pairs: &[(&str, &str)]) -> Fields {
 impl Relay {
     /// A client whose streams begin with this window.
     fn new(window: u32) -> Self {
+        Self::with_timeout(window, None)
+    }
+
+    /// The same, with a service whose requests have a timeout.
+    fn with_timeout(window: u32, request: Option<Duration>) -> Self {
         let (listener, snapshot): (ListenerId, _) = one_service(1);
+        let mut snapshot = Snapshot::clone(&snapshot);
+        for service in &mut snapshot.services {
+            Arc::make_mut(service).policy.timeouts.request = request;
+        }
+        let snapshot = Arc::new(snapshot);
         let setup = EngineSetup {
             worker: WorkerIndex(0),
             seed: 1,
@@ -106,6 +117,31 @@ impl Relay {
         }
         (body, is_whole)
     }
+}
+
+#[test]
+fn a_request_without_an_answer_ends_at_its_timeout_and_one_that_was_answered_does_not() {
+    let timeout = Duration::from_secs(3);
+    let mut relay = Relay::with_timeout(1_000, Some(timeout));
+    relay.ask(true);
+    relay.carry();
+    relay.engine.tick(NOW + (timeout - Duration::from_millis(20)));
+    assert_eq!(relay.engine.open_exchanges(), 1);
+    relay.engine.tick(NOW + timeout + Duration::from_millis(20));
+    let status = relay.carry().into_iter().find_map(|happening| match happening {
+        Happening::Headers { fields, .. } => Some(fields[0].clone()),
+        _ => None,
+    });
+    assert_eq!(status, Some((b":status".to_vec(), b"504".to_vec())));
+    assert_eq!(relay.engine.open_exchanges(), 0);
+
+    let mut relay = Relay::with_timeout(1_000, Some(timeout));
+    relay.ask(true);
+    relay.carry();
+    relay.answer(b"in time");
+    relay.carry();
+    relay.engine.tick(NOW + timeout + Duration::from_millis(20));
+    assert_eq!((relay.engine.open_exchanges(), relay.engine.has_work()), (0, false));
 }
 
 #[test]

@@ -157,6 +157,7 @@ impl Engine {
             pool: None,
             waits_since: None,
             began: now,
+            deadline: Moment::NEVER,
             sent: now,
             request,
             replay: self.spare_bytes.pop().unwrap_or_default(),
@@ -187,7 +188,9 @@ impl Engine {
         };
         self.exchanges[exchange].service = service;
         if let Some(timeout) = self.services[service].service.policy.timeouts.request.or(request_timeout) {
-            self.wheel.arm(now + timeout, super::Wake::Exchange(exchange));
+            self.exchanges[exchange].deadline = now + timeout;
+            // The connection's timer stands for all its exchanges: they leave nothing behind when they end.
+            self.arm_conn(key, now + timeout);
         }
         self.dispatch(now, exchange);
     }

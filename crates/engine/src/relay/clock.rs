@@ -24,7 +24,7 @@ impl Engine {
         for wake in due.drain(..) {
             match wake {
                 Wake::Conn(key) => self.check_conn(now, key),
-                Wake::Exchange(key) => self.check_exchange(now, key),
+                Wake::Waiting(key) => self.check_waiting(now, key),
                 Wake::Pool(key) => self.check_pool(now, key),
                 Wake::DrainDeadline => self.cut_drain(now),
             }
@@ -46,9 +46,12 @@ impl Engine {
             return;
         }
         conn.armed = Moment::NEVER;
+        let mut next = self.check_requests(now, key);
+        if !self.conns.has(key) {
+            return;
+        }
         let timeouts = self.timeouts_of(key);
         let conn = &self.conns[key];
-        let mut next = Moment::NEVER;
         let mut is_over = |since: Option<Moment>, most: Duration| {
             let Some(at) = since.map(|s| s + most) else { return false };
             if at > now {
@@ -110,21 +113,37 @@ impl Engine {
         self.tell(EventKind::SessionGoesOn { listener, peer, session, figures });
     }
 
-    fn check_exchange(&mut self, now: Moment, key: ExchangeKey) {
+    /// Ends the exchanges of a client whose time is over; when the next one's is.
+    fn check_requests(&mut self, now: Moment, key: ConnKey) -> Moment {
+        let conn = &self.conns[key];
+        if !conn.is_client() {
+            return Moment::NEVER;
+        }
+        let (mut next, mut over) = (Moment::NEVER, Vec::new());
+        for &exchange in conn.streams.values() {
+            let deadline = self.exchanges[exchange].deadline;
+            if deadline <= now {
+                over.push(exchange);
+            } else {
+                next = next.min(deadline);
+            }
+        }
+        for exchange in over {
+            if let Some(pool) = self.exchanges[exchange].pool.and_then(|p| self.pools.get_mut(p)) {
+                pool.pending.retain(|&e| e != exchange);
+            }
+            self.fail(now, exchange, ExchangeOutcome::RequestTimeout);
+        }
+        next
+    }
+
+    /// An exchange that waited may have waited long enough.
+    fn check_waiting(&mut self, now: Moment, key: ExchangeKey) {
         let Some(ex) = self.exchanges.get(key) else { return };
         let Some(service) = self.services.get(ex.service) else { return };
-        let policy = &service.service.policy;
-        if ex.waits_since.is_some_and(|since| since + policy.upstream.pending_timeout <= now) {
+        let most = service.service.policy.upstream.pending_timeout;
+        if ex.waits_since.is_some_and(|since| since + most <= now) {
             self.waited_too_long(now, key);
-            return;
-        }
-        let of_listener = ex.client.at.map(|(client, _)| self.timeouts_of(client).request);
-        let timeout = policy.timeouts.request.or(of_listener.flatten());
-        if timeout.is_some_and(|most| ex.began + most <= now) {
-            if let Some(pool) = ex.pool.and_then(|p| self.pools.get_mut(p)) {
-                pool.pending.retain(|&e| e != key);
-            }
-            self.fail(now, key, ExchangeOutcome::RequestTimeout);
         }
     }
 

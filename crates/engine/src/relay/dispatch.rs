@@ -57,7 +57,7 @@ impl Engine {
         }
         pool.pending.push_back(exchange);
         self.exchanges[exchange].waits_since = Some(now);
-        self.wheel.arm(now + policy.pending_timeout, Wake::Exchange(exchange));
+        self.wheel.arm(now + policy.pending_timeout, Wake::Waiting(exchange));
         self.open_if_needed(now, pool_key);
     }
 

@@ -73,7 +73,7 @@ struct ServiceState {
 #[derive(Clone, Copy, Debug)]
 enum Wake {
     Conn(ConnKey),
-    Exchange(ExchangeKey),
+    Waiting(ExchangeKey),
     Pool(PoolKey),
     DrainDeadline,
 }
