@@ -145,6 +145,21 @@ fn a_request_without_an_answer_ends_at_its_timeout_and_one_that_was_answered_doe
 }
 
 #[test]
+fn a_request_that_is_cancelled_while_it_waits_takes_no_place_in_the_queue() {
+    let mut relay = Relay::new(1_000);
+    relay.ask(true);
+    let asked = std::mem::take(&mut relay.client.1.out);
+    relay.engine.received(NOW, relay.client.0, &asked);
+    // The connection to the endpoint is asked for and does not stand yet.
+    assert_eq!(relay.engine.open_exchanges(), 1);
+    relay.client.1.put_reset(1, 8);
+    let reset = std::mem::take(&mut relay.client.1.out);
+    relay.engine.received(NOW, relay.client.0, &reset);
+    assert_eq!(relay.engine.open_exchanges(), 0);
+    relay.engine.check_invariants().unwrap();
+}
+
+#[test]
 fn a_whole_answer_reaches_a_slow_client_though_its_endpoint_is_gone() {
     let mut relay = Relay::new(0);
     relay.ask(false);

@@ -129,9 +129,6 @@ impl Engine {
             }
         }
         for exchange in over {
-            if let Some(pool) = self.exchanges[exchange].pool.and_then(|p| self.pools.get_mut(p)) {
-                pool.pending.retain(|&e| e != exchange);
-            }
             self.fail(now, exchange, ExchangeOutcome::RequestTimeout);
         }
         next

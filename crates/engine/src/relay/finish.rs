@@ -63,6 +63,10 @@ impl Engine {
             cell.exchange_took(now.since(ex.began));
             match ex.pool.and_then(|p| self.pools.get_mut(p)) {
                 Some(pool) => {
+                    if ex.waits_since.is_some() {
+                        // One that is gone takes no place from those that wait.
+                        pool.pending.retain(|&e| e != exchange);
+                    }
                     pool.exchanges -= 1;
                     pool.endpoint.stats.cell(self.worker).exchange_ended(outcome);
                 }
