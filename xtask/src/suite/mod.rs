@@ -4,6 +4,7 @@ mod bad_input;
 mod bench_smoke;
 mod clients;
 mod demo;
+mod h2spec;
 mod interop;
 
 use crate::check;
@@ -39,6 +40,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "fuzz-smoke", needs: &[], run: fuzz_smoke },
     Suite { name: "bad-input", needs: &[Need::Program("kill")], run: bad_input::run },
     Suite { name: "interop", needs: &[Need::Program("kill")], run: interop::run },
+    Suite { name: "h2spec", needs: &[Need::Program("go")], run: h2spec::run },
     Suite { name: "demo", needs: &[], run: demo::run },
     Suite {
         name: "bench-smoke",
