@@ -76,6 +76,11 @@ impl Engine {
     fn finish(&mut self, now: Moment, exchange: Key<Exchange>, outcome: ExchangeOutcome) {
         let Some(ex) = self.exchanges.remove(exchange) else { return };
         debug_assert!(ex.client.at.is_none() && ex.upstream.at.is_none(), "both streams are left first");
+        if ex.waits_since.is_some()
+            && let Some(pool) = ex.pool.and_then(|p| self.pools.get_mut(p))
+        {
+            pool.pending.retain(|&e| e != exchange);
+        }
         if let Some(service) = self.services.get(ex.service) {
             let cell = service.service.stats.cell(self.worker);
             cell.exchange_took(now.since(ex.began));
