@@ -340,10 +340,17 @@ impl Engine {
             if let Some(pool) = self.pools.get_mut(pool) {
                 pool.opening -= 1;
             }
-            self.report(now, pool, Report::Failed);
+            // An endpoint is not to blame for its leaving, nor for our own lack of descriptors.
+            if !is_planned && reason != CloseReason::ConnectNoDescriptors {
+                self.report(now, pool, Report::Failed);
+            }
             // Others that stand or are being opened go on serving the queue.
             if self.pools.get(pool).is_some_and(|p| p.conns.is_empty()) {
-                self.move_pending(now, pool);
+                if is_planned {
+                    self.redistribute(now, pool);
+                } else {
+                    self.move_pending(now, pool);
+                }
                 self.drop_pool_if_done(pool);
             }
             return;
