@@ -61,7 +61,7 @@ impl Engine {
     }
 
     /// Opens a connection if more exchanges wait than those that are being opened will take.
-    fn open_if_needed(&mut self, now: Moment, pool_key: Key<Pool>) {
+    pub(super) fn open_if_needed(&mut self, now: Moment, pool_key: Key<Pool>) {
         let pool = &mut self.pools[pool_key];
         let policy = self.services[pool.service].service.policy;
         if pool.pending.len() <= pool.opening as usize * policy.upstream.max_streams as usize {

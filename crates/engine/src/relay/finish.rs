@@ -367,8 +367,11 @@ impl Engine {
             let outcome = if is_planned { ExchangeOutcome::Drained } else { ExchangeOutcome::UpstreamGone };
             self.fail(now, exchange, outcome);
         }
-        if self.pools.get(pool).is_some_and(|p| p.conns.is_empty() && !p.pending.is_empty()) {
-            self.redistribute(now, pool);
+        match self.pools.get(pool).filter(|p| !p.pending.is_empty()) {
+            Some(left) if left.conns.is_empty() => self.redistribute(now, pool),
+            // The others may be full for long; now there is room for one more.
+            Some(_) => self.open_if_needed(now, pool),
+            None => {}
         }
         self.drop_pool_if_done(pool);
     }
