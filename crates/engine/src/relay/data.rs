@@ -66,7 +66,12 @@ impl Engine {
             // Padding leaves at once.
             leg.owed_credit += flow_bytes - payload.len() as u32;
             leg.uncredited += payload.len() as u32;
-            self.forward(now, exchange, side, payload, is_end);
+            if payload.is_empty() && !is_end {
+                // An empty frame means nothing to the other side, which might count it as an attack.
+                self.credit(exchange, side, 0);
+            } else {
+                self.forward(now, exchange, side, payload, is_end);
+            }
             if is_end && side == Side::Upstream {
                 self.free_upstream_if_ended(now, exchange);
             }
