@@ -103,8 +103,8 @@ pub(crate) struct UpstreamSide {
     pub(crate) served: u64,
 }
 
-/// Streams reset by us that are remembered for each client.
-pub(crate) const RESET_LATELY: usize = 64;
+/// Streams reset by us that are remembered for each client: as many as it may have open, for they may end together.
+pub(crate) const RESET_LATELY: usize = 1024;
 
 /// A connection. It is opaque outside of the engine.
 #[derive(Debug)]
