@@ -62,8 +62,8 @@ pub(crate) enum Phase {
 pub(crate) enum GoAwaySent {
     /// Not at all.
     No,
-    /// GOAWAY with the highest id and a PING went out: no new streams, please.
-    Announced,
+    /// GOAWAY with the highest id and a PING went out then: no new streams, please.
+    Announced(Moment),
     /// GOAWAY with the last id that is processed.
     Final(u32),
 }
@@ -212,6 +212,11 @@ impl Conn {
     /// Whether no stream is open on it.
     pub(crate) fn is_idle(&self) -> bool {
         self.streams.is_empty()
+    }
+
+    /// Whether the peer was told that this stream will not be processed: what comes on it is passed over.
+    pub(crate) fn is_past_goaway(&self, stream: u32) -> bool {
+        matches!(self.goaway_sent, GoAwaySent::Final(last) if stream > last)
     }
 
     pub(crate) fn is_closing(&self) -> bool {

@@ -2,7 +2,6 @@
 
 use super::Engine;
 use crate::action::ConnKey;
-use crate::conn::GoAwaySent;
 use crate::exchange::{Exchange, Leg, Side};
 use crate::request::{RequestHead, View, check_request, check_trailers};
 use crate::slots::Key;
@@ -33,6 +32,12 @@ impl Engine {
             self.refuse_peer(now, key, code, reason, "a request on an even stream");
             return;
         }
+        if conn.is_past_goaway(stream) {
+            // It crosses our GOAWAY on its way; the block was decoded all the same, for the table's sake.
+            conn.highest_stream = conn.highest_stream.max(stream);
+            self.give_list(list);
+            return;
+        }
         if stream <= conn.highest_stream {
             let was_reset = conn.client().is_some_and(|c| c.reset_lately.contains(&stream));
             self.give_list(list);
@@ -43,13 +48,6 @@ impl Engine {
             return;
         }
         conn.highest_stream = stream;
-        if let GoAwaySent::Final(last) = conn.goaway_sent
-            && stream > last
-        {
-            // The client heard that streams above `last` are not processed.
-            self.give_list(list);
-            return;
-        }
         let refused = if conn.streams.len() >= self.limits.concurrent_streams as usize {
             Some(Limit::ConcurrentStreams)
         } else if self.exchanges.len() >= self.limits.exchanges {

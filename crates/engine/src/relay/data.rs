@@ -93,7 +93,9 @@ impl Engine {
         if stream > conn.highest_stream {
             let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
             self.refuse_peer(now, key, code, reason, "data on a stream that was not opened");
-        } else if conn.client().is_some_and(|c| !c.reset_lately.contains(&stream)) {
+        } else if conn.client().is_some_and(|c| !c.reset_lately.contains(&stream))
+            && !conn.is_past_goaway(stream)
+        {
             self.refuse_stream(now, key, stream, ErrorCode::StreamClosed);
         }
     }

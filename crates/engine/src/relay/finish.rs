@@ -121,7 +121,8 @@ impl Engine {
             return;
         }
         conn.idle_since = now;
-        if matches!(conn.goaway_sent, GoAwaySent::Final(_)) {
+        // What the deadline cuts is counted there.
+        if matches!(conn.goaway_sent, GoAwaySent::Final(_)) && !self.is_drain_cut() {
             self.drain_progress.finished += 1;
             self.end_conn(now, key, CloseReason::DrainFinished, None);
             return;
@@ -287,12 +288,18 @@ impl Engine {
         }
         let spoke = matches!(conn.phase, Phase::Open | Phase::Greeting);
         if let Some(code) = goaway.filter(|_| spoke) {
-            let last = if conn.is_client() { conn.highest_stream } else { 0 };
+            let last = match conn.goaway_sent {
+                // What was promised not to be processed never is (RFC 9113 §6.8).
+                GoAwaySent::Final(last) => last,
+                _ if conn.is_client() => conn.highest_stream,
+                _ => 0,
+            };
             let detail = conn.detail.unwrap_or_default().as_bytes();
             http2::put_goaway(conn.output.buffer(&mut self.buffers), last, code, detail);
         }
         let before = conn.phase;
         conn.phase = Phase::Closing(reason);
+        conn.idle_since = now;
         self.abandon_streams(now, key, before, reason);
         if self.conns[key].output.is_empty() {
             self.remove_conn(now, key, reason, Some(false));

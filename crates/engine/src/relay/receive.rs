@@ -274,7 +274,7 @@ impl Engine {
     }
 
     fn ping_answered(&mut self, now: Moment, key: ConnKey) {
-        if self.conns[key].goaway_sent == GoAwaySent::Announced {
+        if matches!(self.conns[key].goaway_sent, GoAwaySent::Announced(_)) {
             self.finish_announcement(now, key);
         }
     }
