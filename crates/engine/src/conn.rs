@@ -60,8 +60,8 @@ pub(crate) enum Phase {
 pub(crate) enum GoAwaySent {
     /// Not at all.
     No,
-    /// GOAWAY with the highest id and a PING went out: no new streams, please.
-    Announced,
+    /// GOAWAY with the highest id and a PING went out then: no new streams, please.
+    Announced(Moment),
     /// GOAWAY with the last id that is processed.
     Final(u32),
 }
@@ -101,8 +101,8 @@ pub(crate) struct UpstreamSide {
     pub(crate) served: u64,
 }
 
-/// Streams reset by us that are remembered for each client.
-pub(crate) const RESET_LATELY: usize = 64;
+/// Streams reset by us that are remembered for each client: as many as it may have open, for they may end together.
+pub(crate) const RESET_LATELY: usize = 1024;
 
 /// A connection.
 #[derive(Debug)]
@@ -216,6 +216,11 @@ impl Conn {
     /// which there are none of (RFC 9113 §5.1.1).
     pub(crate) fn is_unopened(&self, stream: u32) -> bool {
         stream > self.highest_stream || stream.is_multiple_of(2)
+    }
+
+    /// Whether the peer was told that this stream will not be processed: what comes on it is passed over.
+    pub(crate) fn is_past_goaway(&self, stream: u32) -> bool {
+        matches!(self.goaway_sent, GoAwaySent::Final(last) if stream > last)
     }
 
     pub(crate) fn is_closing(&self) -> bool {

@@ -1,7 +1,6 @@
 //! A request begins, or its trailers come.
 
 use super::Engine;
-use crate::conn::GoAwaySent;
 use crate::exchange::{Exchange, Leg, Side};
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::{RequestHead, View, check_request, check_trailers};
@@ -35,6 +34,12 @@ impl Engine {
             self.refuse_peer(now, key, code, reason, "a request on an even stream");
             return;
         }
+        if conn.is_past_goaway(stream) {
+            // It crosses our GOAWAY on its way; the block was decoded all the same, for the table's sake.
+            conn.highest_stream = conn.highest_stream.max(stream);
+            self.give_list(list);
+            return;
+        }
         if stream <= conn.highest_stream {
             let was_reset = conn.client().is_some_and(|c| c.reset_lately.contains(&stream));
             self.give_list(list);
@@ -45,13 +50,6 @@ impl Engine {
             return;
         }
         conn.highest_stream = stream;
-        if let GoAwaySent::Final(last) = conn.goaway_sent
-            && stream > last
-        {
-            // The client heard that streams above `last` are not processed.
-            self.give_list(list);
-            return;
-        }
         let refused = if conn.streams.len() >= self.limits.concurrent_streams as usize {
             Some(Limit::ConcurrentStreams)
         } else if self.exchanges.len() >= self.limits.exchanges {

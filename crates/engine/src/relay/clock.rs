@@ -63,7 +63,9 @@ impl Engine {
         let idle_since = conn.is_idle().then_some(conn.idle_since);
         let reason = match conn.phase {
             Phase::Closing(reason) => {
-                let since = conn.stalled_since.unwrap_or(conn.idle_since);
+                // Once a drain's deadline is over, a peer that takes a byte now and then is not waited for either.
+                let taken = conn.stalled_since.filter(|_| !self.is_drain_cut());
+                let since = taken.unwrap_or(conn.idle_since);
                 if is_over(Some(since), LAST_BYTES) {
                     self.remove_conn(now, key, reason, Some(false));
                     return;
@@ -81,7 +83,11 @@ impl Engine {
             _ if is_over(idle_since, timeouts.idle) => Some(CloseReason::IdleTimeout),
             _ => None,
         };
-        let has_announced = conn.goaway_sent == GoAwaySent::Announced;
+        let announced = match conn.goaway_sent {
+            GoAwaySent::Announced(at) => Some(at),
+            GoAwaySent::No | GoAwaySent::Final(_) => None,
+        };
+        let was_heard = is_over(announced, PING_WAIT);
         let recorded = conn.client().filter(|_| conn.phase == Phase::Open).map(|c| c.recorded);
         let wants_record = is_over(recorded, self.log_interval);
         if let Some(reason) = reason {
@@ -94,7 +100,7 @@ impl Engine {
             self.record(now, key);
             next = next.min(now + self.log_interval);
         }
-        if has_announced {
+        if was_heard {
             self.finish_announcement(now, key);
         }
         if next != Moment::NEVER && self.conns.has(key) {

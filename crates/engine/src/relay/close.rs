@@ -2,7 +2,7 @@
 
 use super::{Engine, Wake};
 use crate::action::Action;
-use crate::conn::{Phase, Role};
+use crate::conn::{GoAwaySent, Phase, Role};
 use crate::keys::ConnKey;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::event::EventKind;
@@ -29,12 +29,18 @@ impl Engine {
         }
         let spoke = matches!(conn.phase, Phase::Open | Phase::Greeting);
         if let Some(code) = goaway.filter(|_| spoke) {
-            let last = if conn.is_client() { conn.highest_stream } else { 0 };
+            let last = match conn.goaway_sent {
+                // What was promised not to be processed never is (RFC 9113 §6.8).
+                GoAwaySent::Final(last) => last,
+                _ if conn.is_client() => conn.highest_stream,
+                _ => 0,
+            };
             let detail = conn.detail.unwrap_or_default().as_bytes();
             http2::put_goaway(conn.output.buffer(&mut self.buffers), last, code, detail);
         }
         let before = conn.phase;
         conn.phase = Phase::Closing(reason);
+        conn.idle_since = now;
         self.abandon_streams(now, key, before, reason);
         if self.conns[key].output.is_empty() {
             self.remove_conn(now, key, reason, Some(false));
@@ -82,12 +88,17 @@ impl Engine {
             if let Some(pool) = self.pools.get_mut(pool) {
                 pool.opening -= 1;
             }
-            if !is_planned {
+            // An endpoint is not to blame for its leaving, nor for our own lack of descriptors.
+            if !is_planned && reason != CloseReason::ConnectNoDescriptors {
                 self.report(now, pool, Report::Failed);
             }
             // Others that stand or are being opened go on serving the queue.
             if self.pools.get(pool).is_some_and(|p| p.conns.is_empty()) {
-                self.move_pending(now, pool);
+                if is_planned {
+                    self.redistribute(now, pool);
+                } else {
+                    self.move_pending(now, pool);
+                }
                 self.drop_pool_if_done(pool);
             }
             return;
@@ -107,8 +118,11 @@ impl Engine {
             let outcome = if is_planned { ExchangeOutcome::Drained } else { ExchangeOutcome::UpstreamGone };
             self.fail(now, exchange, outcome);
         }
-        if self.pools.get(pool).is_some_and(|p| p.conns.is_empty() && !p.pending.is_empty()) {
-            self.redistribute(now, pool);
+        match self.pools.get(pool).filter(|p| !p.pending.is_empty()) {
+            Some(left) if left.conns.is_empty() => self.redistribute(now, pool),
+            // The others may be full for long; now there is room for one more.
+            Some(_) => self.open_if_needed(now, pool),
+            None => {}
         }
         self.drop_pool_if_done(pool);
     }

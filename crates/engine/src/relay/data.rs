@@ -65,7 +65,12 @@ impl Engine {
             // Padding leaves at once.
             leg.owed_credit += flow_bytes - payload.len() as u32;
             leg.uncredited += payload.len() as u32;
-            self.forward(now, exchange, side, payload, is_end);
+            if payload.is_empty() && !is_end {
+                // An empty frame means nothing to the other side, which might count it as an attack.
+                self.credit(exchange, side, 0);
+            } else {
+                self.forward(now, exchange, side, payload, is_end);
+            }
             if is_end && side == Side::Upstream {
                 self.free_upstream_if_ended(now, exchange);
             }
@@ -100,7 +105,9 @@ impl Engine {
         if conn.is_unopened(stream) {
             let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
             self.refuse_peer(now, key, code, reason, "data on a stream that was not opened");
-        } else if conn.client().is_some_and(|c| !c.reset_lately.contains(&stream)) {
+        } else if conn.client().is_some_and(|c| !c.reset_lately.contains(&stream))
+            && !conn.is_past_goaway(stream)
+        {
             self.refuse_stream(now, key, stream, ErrorCode::StreamClosed);
         }
     }

@@ -62,7 +62,7 @@ impl Engine {
     }
 
     /// Opens a connection if more exchanges wait than those that are being opened will take.
-    fn open_if_needed(&mut self, now: Moment, pool_key: PoolKey) {
+    pub(super) fn open_if_needed(&mut self, now: Moment, pool_key: PoolKey) {
         let pool = &mut self.pools[pool_key];
         let policy = self.services[pool.service].service.policy;
         if pool.pending.len() <= pool.opening as usize * policy.upstream.max_streams as usize {

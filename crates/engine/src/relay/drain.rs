@@ -11,7 +11,10 @@ use evenkeel_wire::http2::{self, ErrorCode, MAX_STREAM_ID};
 
 /// A drain that is under way.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Drain;
+pub(super) struct Drain {
+    /// Its deadline has come.
+    is_cut: bool,
+}
 
 /// What a drain has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +33,8 @@ const PING: [u8; 8] = *b"evenkeel";
 impl Engine {
     /// Asks every session to end; what is left at `deadline` is cut.
     pub fn begin_drain(&mut self, now: Moment, deadline: Moment) {
-        if self.drain.replace(Drain).is_none() {
+        if self.drain.is_none() {
+            self.drain = Some(Drain { is_cut: false });
             for key in self.conns.keys() {
                 // A client whose first bytes are under way has its requests behind them: it is told when they came.
                 let conn = &self.conns[key];
@@ -48,10 +52,15 @@ impl Engine {
         self.drain_progress
     }
 
+    /// Whether the deadline of a drain has come.
+    pub(super) fn is_drain_cut(&self) -> bool {
+        self.drain.is_some_and(|d| d.is_cut)
+    }
+
     /// Tells a client that no new streams are wanted.
     pub(super) fn announce_end(&mut self, now: Moment, key: ConnKey) {
         let conn = &mut self.conns[key];
-        conn.goaway_sent = GoAwaySent::Announced;
+        conn.goaway_sent = GoAwaySent::Announced(now);
         let out = conn.output.buffer(&mut self.buffers);
         http2::put_goaway(
             out,
@@ -80,9 +89,8 @@ impl Engine {
 
     /// The deadline: whatever is open is told so in its protocol's way, and cut.
     pub(super) fn cut_drain(&mut self, now: Moment) {
-        if self.drain.is_none() {
-            return;
-        }
+        let Some(drain) = &mut self.drain else { return };
+        drain.is_cut = true;
         for key in self.conns.keys() {
             let Some(conn) = self.conns.get(key) else { continue };
             if !conn.is_client() || conn.is_closing() {

@@ -98,7 +98,7 @@ impl Engine {
         ex.is_replayable = false;
         ex.upstream.is_received = is_end;
         let has_no_body = ex.is_head || matches!(head.status, 204 | 304);
-        ex.upstream.announced = if has_no_body { None } else { head.content_length };
+        ex.upstream.announced = if has_no_body { Some(0) } else { head.content_length };
         ex.has_failed = matches!(head.status, 502..=504) || head.grpc_status == Some(GRPC_UNAVAILABLE);
         let (request, replay) = (std::mem::take(&mut ex.request), std::mem::take(&mut ex.replay));
         let report = if ex.has_failed { Report::Failed } else { Report::Answered(now.since(ex.sent)) };

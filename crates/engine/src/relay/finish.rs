@@ -58,15 +58,16 @@ impl Engine {
     pub(super) fn finish(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
         let Some(ex) = self.exchanges.remove(exchange) else { return };
         debug_assert!(ex.client.at.is_none() && ex.upstream.at.is_none(), "both streams are left first");
+        if ex.waits_since.is_some()
+            && let Some(pool) = ex.pool.and_then(|p| self.pools.get_mut(p))
+        {
+            pool.pending.retain(|&e| e != exchange);
+        }
         if let Some(service) = self.services.get(ex.service) {
             let cell = service.service.stats.cell(self.worker);
             cell.exchange_took(now.since(ex.began));
             match ex.pool.and_then(|p| self.pools.get_mut(p)) {
                 Some(pool) => {
-                    if ex.waits_since.is_some() {
-                        // One that is gone takes no place from those that wait.
-                        pool.pending.retain(|&e| e != exchange);
-                    }
                     pool.exchanges -= 1;
                     pool.endpoint.stats.cell(self.worker).exchange_ended(outcome);
                 }
@@ -108,7 +109,8 @@ impl Engine {
             return;
         }
         conn.idle_since = now;
-        if matches!(conn.goaway_sent, GoAwaySent::Final(_)) {
+        // What the deadline cuts is counted there.
+        if matches!(conn.goaway_sent, GoAwaySent::Final(_)) && !self.is_drain_cut() {
             self.drain_progress.finished += 1;
             self.end_conn(now, key, CloseReason::DrainFinished, None);
             return;

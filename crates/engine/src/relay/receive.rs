@@ -70,9 +70,13 @@ impl Engine {
     fn frames(&mut self, now: Moment, key: ConnKey, bytes: &[u8]) {
         let mut input = bytes;
         let mut reader = std::mem::take(&mut self.conns[key].reader);
+        let mut has_whole_frame = false;
         loop {
             match reader.next(&mut input) {
-                Ok(Some(frame)) => self.frame(now, key, frame),
+                Ok(Some(frame)) => {
+                    has_whole_frame |= frame != Frame::HeadersPart;
+                    self.frame(now, key, frame);
+                }
                 Ok(None) => break,
                 Err(error) => self.read_failed(now, key, error),
             }
@@ -83,9 +87,11 @@ impl Engine {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let is_inside_block = reader.is_inside_block();
         conn.reader = reader;
-        if !is_inside_block {
+        // Whatever was unfinished before is whole once anything but a part of it came.
+        if !is_inside_block || has_whole_frame {
             conn.header_since = None;
-        } else if conn.header_since.is_none() {
+        }
+        if is_inside_block && conn.header_since.is_none() {
             conn.header_since = Some(now);
             let timeout = self.timeouts_of(key).header;
             self.arm_conn(key, now + timeout);
@@ -271,7 +277,7 @@ impl Engine {
     }
 
     fn ping_answered(&mut self, now: Moment, key: ConnKey) {
-        if self.conns[key].goaway_sent == GoAwaySent::Announced {
+        if matches!(self.conns[key].goaway_sent, GoAwaySent::Announced(_)) {
             self.finish_announcement(now, key);
         }
     }

@@ -56,33 +56,34 @@ impl Engine {
         state.is_removed = false;
         state.balancer.set_policy(service.policy.balance, service.policy.ejection);
         state.balancer.set_endpoints(Arc::clone(&service.endpoints), now);
-        let mut present = HashSet::with_capacity(service.endpoints.endpoints.len());
-        for endpoint in &service.endpoints.endpoints {
-            present.insert(endpoint.id);
-            self.update_endpoint(now, index, endpoint);
+        let endpoints = &service.endpoints.endpoints;
+        let present = endpoints.iter().map(|e| e.id).collect();
+        // All are known before the first is let go: whoever waited for it may be sent to any of the others.
+        let leaving: Vec<_> = endpoints.iter().filter_map(|e| self.update_endpoint(index, e)).collect();
+        for pool in leaving {
+            self.let_go(now, pool, CloseReason::EndpointTerminating);
         }
         self.forget_endpoints(now, index, &present);
     }
 
-    fn update_endpoint(&mut self, now: Moment, service: usize, endpoint: &Endpoint) {
+    /// Takes what is new of an endpoint; its pool if it has just ceased to be ready.
+    fn update_endpoint(&mut self, service: usize, endpoint: &Endpoint) -> Option<PoolKey> {
         let Some(&key) = self.pool_of.get(&endpoint.id) else {
             let key = self.pools.insert(Pool::new(service, endpoint.clone()));
             self.pool_of.insert(endpoint.id, key);
-            return;
+            return None;
         };
         let pool = &mut self.pools[key];
         let was_ready = pool.endpoint.spec.state == EndpointState::Ready;
         pool.endpoint = endpoint.clone();
         pool.is_removed = false;
-        if was_ready && endpoint.spec.state != EndpointState::Ready {
-            self.let_go(now, key, CloseReason::EndpointTerminating);
-        }
+        (was_ready && endpoint.spec.state != EndpointState::Ready).then_some(key)
     }
 
     /// Endpoints of a service that are not in its set any more.
     fn forget_endpoints(&mut self, now: Moment, service: usize, present: &HashSet<EndpointId>) {
         for key in self.pools.keys() {
-            let pool = &mut self.pools[key];
+            let Some(pool) = self.pools.get_mut(key) else { continue };
             if pool.service == service && !pool.is_removed && !present.contains(&pool.endpoint.id) {
                 pool.is_removed = true;
                 self.let_go(now, key, CloseReason::EndpointRemoved);
