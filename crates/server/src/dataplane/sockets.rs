@@ -26,6 +26,8 @@ pub(super) struct Socket {
     pub(super) is_ready: bool,
     /// The peer's end was announced: read until it shows.
     pub(super) is_read_closed: bool,
+    /// The peer takes nothing more; what it said before is still read.
+    pub(super) is_write_failed: bool,
 }
 
 /// The sockets of one worker.

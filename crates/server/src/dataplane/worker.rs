@@ -120,11 +120,11 @@ impl Worker {
             }
             let key = ConnKey::from_bits(token.0 as u64);
             let Some(socket) = self.sockets.get(key) else { continue };
+            socket.is_read_closed |= event.is_read_closed() || event.is_error();
             if socket.is_connecting {
                 self.finish_connect(now, key);
                 continue;
             }
-            socket.is_read_closed |= event.is_read_closed() || event.is_error();
             if (event.is_readable() || socket.is_read_closed) && !socket.is_ready {
                 socket.is_ready = true;
                 self.ready.push_back(key);
@@ -171,7 +171,7 @@ impl Worker {
                 self.engine.received(now, key, &self.buffer[..n]);
                 return n;
             }
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock && !socket.is_write_failed => {}
             Err(e) if e.kind() == ErrorKind::Interrupted => {
                 socket.is_ready = true;
                 self.ready.push_back(key);
@@ -209,14 +209,22 @@ impl Worker {
     }
 
     fn accepted(&mut self, now: Moment, stream: std::net::TcpStream, listener: ListenerId, peer: SocketAddr) {
+        // The newcomer may get the place of a session that has just ended: that one's socket goes first.
+        self.apply_actions(now);
         let key = if self.is_draining { None } else { self.engine.accept(now, listener, peer) };
         let Some(key) = key else {
             self.shared.inbox.session_ended();
             return;
         };
         let stream = TcpStream::from_std(stream);
-        let socket =
-            Socket { stream, is_client: true, is_connecting: false, is_ready: true, is_read_closed: false };
+        let socket = Socket {
+            stream,
+            is_client: true,
+            is_connecting: false,
+            is_ready: true,
+            is_read_closed: false,
+            is_write_failed: false,
+        };
         if self.sockets.add(self.poll.registry(), key, socket).is_err() {
             self.shared.inbox.session_ended();
             self.engine.peer_ended(now, key, PeerEnd::Reset);
@@ -229,12 +237,7 @@ impl Worker {
     /// Applies actions and writes outputs until nothing is left to do.
     fn settle(&mut self, now: Moment) {
         while self.engine.has_work() {
-            let mut actions = std::mem::take(&mut self.actions);
-            self.engine.take_actions(&mut actions);
-            for action in actions.drain(..) {
-                self.act(now, action);
-            }
-            self.actions = actions;
+            self.apply_actions(now);
             let mut dirty = std::mem::take(&mut self.dirty);
             self.engine.take_dirty(&mut dirty);
             for key in dirty.drain(..) {
@@ -242,6 +245,15 @@ impl Worker {
             }
             self.dirty = dirty;
         }
+    }
+
+    fn apply_actions(&mut self, now: Moment) {
+        let mut actions = std::mem::take(&mut self.actions);
+        self.engine.take_actions(&mut actions);
+        for action in actions.drain(..) {
+            self.act(now, action);
+        }
+        self.actions = actions;
     }
 
     fn act(&mut self, now: Moment, action: Action) {
@@ -272,6 +284,7 @@ impl Worker {
                 is_connecting: true,
                 is_ready: false,
                 is_read_closed: false,
+                is_write_failed: false,
             };
             self.sockets.add(self.poll.registry(), key, socket)
         });
@@ -310,14 +323,27 @@ impl Worker {
             if output.is_empty() {
                 return;
             }
-            let Some(socket) = self.sockets.get(key) else { return };
+            let Some(socket) = self.sockets.get(key).filter(|s| !s.is_write_failed) else { return };
             match socket.stream.write(output) {
                 Ok(n) => self.engine.wrote(now, key, n),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return self.engine.wrote(now, key, 0),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return self.ended(now, key, PeerEnd::Reset),
+                Err(_) => return self.write_failed(now, key),
             }
         }
+    }
+
+    /// The peer takes nothing more. What it said before, such as the answer or the GOAWAY with which it went, is
+    /// still to be read, and its end behind it.
+    fn write_failed(&mut self, now: Moment, key: ConnKey) {
+        let Some(socket) = self.sockets.get(key) else { return };
+        socket.is_write_failed = true;
+        socket.is_read_closed = true;
+        if !socket.is_ready {
+            socket.is_ready = true;
+            self.ready.push_back(key);
+        }
+        self.engine.wrote(now, key, 0);
     }
 }
 
@@ -328,3 +354,6 @@ fn failure(error: &std::io::Error) -> ConnectFailure {
         _ => ConnectFailure::Unreachable,
     }
 }
+
+#[cfg(test)]
+mod tests;
