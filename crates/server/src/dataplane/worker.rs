@@ -82,7 +82,7 @@ impl Worker {
     /// Runs until a drain has ended its last session.
     pub(super) fn run(mut self) -> DrainProgress {
         let mut events = Events::with_capacity(TURN_READS * 2);
-        while !(self.is_draining && self.engine.sessions() == 0) {
+        while !self.is_over() {
             let timeout = self.timeout();
             self.shared.turn_since.store(0, Ordering::Relaxed);
             if let Err(error) = self.poll.poll(&mut events, Some(timeout))
@@ -97,6 +97,11 @@ impl Worker {
             self.shared.stats.turn_took(self.clock.now().since(began));
         }
         self.engine.drain_progress()
+    }
+
+    /// Whether a drain has ended the last session, and its peer has heard so.
+    fn is_over(&self) -> bool {
+        self.is_draining && self.engine.sessions() == 0 && !self.sockets.is_lingering()
     }
 
     fn timeout(&mut self) -> Duration {
@@ -137,6 +142,7 @@ impl Worker {
         self.take_inbox(now);
         self.engine.tick(now);
         self.settle(now);
+        self.sockets.sweep(now);
         if now >= self.memory_due {
             self.engine.publish_memory();
             self.memory_due = now + MEMORY_INTERVAL;
@@ -161,7 +167,11 @@ impl Worker {
         let Some(socket) = self.sockets.get(key) else { return 0 };
         socket.is_ready = false;
         match socket.stream.read(&mut self.buffer) {
-            Ok(0) => self.ended(now, key, PeerEnd::Closed),
+            Ok(0) => {
+                // A peer that ends its side may still read what was just said to it.
+                self.flush(now, key);
+                self.ended(now, key, PeerEnd::Closed);
+            }
             Ok(n) => {
                 // A short read has emptied the socket, unless the end is still to be read.
                 if n == self.buffer.len() || socket.is_read_closed {

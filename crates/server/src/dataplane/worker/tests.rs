@@ -160,3 +160,30 @@ fn what_an_endpoint_said_before_it_went_is_heard_though_writing_to_it_fails_firs
     let seen = read_all(&client);
     assert!(seen.windows(answer.len()).any(|w| w == answer), "{seen:?}");
 }
+
+#[test]
+fn a_drained_worker_stays_until_its_last_client_has_heard_the_end() {
+    let mut hand = Hand::new();
+    let mut client = hand.connect();
+    client.write_all(&[PREFACE, SETTINGS].concat()).unwrap();
+    hand.turn_until(|w| w.engine.sessions() == 1 && w.ready.is_empty());
+    let deadline = hand.worker.clock.now() + Duration::from_secs(30);
+    hand.worker.shared.inbox.send(Command::Drain { deadline });
+    // The answer to the PING: nothing is open, so the session ends.
+    client.write_all(&[&[0, 0, 8, 6, 1, 0, 0, 0, 0], &b"evenkeel"[..]].concat()).unwrap();
+    hand.turn_until(|w| w.is_draining && w.engine.sessions() == 0);
+    assert!(!hand.worker.is_over(), "the client has not closed yet");
+    drop(client);
+    hand.turn_until(|w| w.is_over());
+}
+
+#[test]
+fn a_client_that_ends_its_side_at_once_still_hears_what_it_spoke() {
+    let mut hand = Hand::new();
+    let mut client = hand.connect();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    hand.turn_until(|w| w.engine.sessions() == 1);
+    hand.turn_until(|w| w.engine.sessions() == 0);
+    assert!(read_all(&client).starts_with(b"HTTP/1.1 505 "));
+}
