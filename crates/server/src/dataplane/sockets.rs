@@ -16,6 +16,11 @@ const LINGERING: usize = 1 << 63;
 /// How long a socket stays after our last byte, so that unread input does not turn our end into a reset.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// What a socket may still send while it lingers; one that sends more is not going to notice our end.
+const LINGER_BYTES: usize = 1 << 20;
+/// Shortest time between two looks for sockets that lingered long enough.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+
 /// A socket of a connection that the engine knows.
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -26,13 +31,32 @@ pub(super) struct Socket {
     pub(super) is_ready: bool,
     /// The peer's end was announced: read until it shows.
     pub(super) is_read_closed: bool,
+    /// The peer takes nothing more; what it said before is still read.
+    pub(super) is_write_failed: bool,
 }
 
 /// The sockets of one worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sockets {
     by_index: Vec<Option<(ConnKey, Socket)>>,
-    lingering: Slab<(TcpStream, Moment)>,
+    lingering: Slab<Lingering>,
+    /// When the next one of those has lingered long enough, or later.
+    sweep_at: Moment,
+}
+
+/// A socket whose session is over and whose peer may still be reading.
+#[derive(Debug)]
+struct Lingering {
+    stream: TcpStream,
+    until: Moment,
+    /// Bytes that it may still send.
+    left: usize,
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        Self { by_index: Vec::new(), lingering: Slab::new(), sweep_at: Moment::NEVER }
+    }
 }
 
 impl Sockets {
@@ -73,8 +97,15 @@ impl Sockets {
         let entry = self.lingering.vacant_entry();
         let token = Token(LINGERING | entry.key());
         if registry.reregister(&mut socket.stream, token, Interest::READABLE).is_ok() {
-            entry.insert((socket.stream, now + LINGER));
+            let until = now + LINGER;
+            entry.insert(Lingering { stream: socket.stream, until, left: LINGER_BYTES });
+            self.sweep_at = self.sweep_at.min(until);
         }
+    }
+
+    /// Whether any socket lingers.
+    pub(super) fn is_lingering(&self) -> bool {
+        !self.lingering.is_empty()
     }
 
     /// Whether the token is that of a socket that lingers; if so, its input is dropped.
@@ -83,9 +114,9 @@ impl Sockets {
             return false;
         }
         let index = token.0 & !LINGERING;
-        while let Some((stream, _)) = self.lingering.get_mut(index) {
-            match stream.read(scratch) {
-                Ok(n) if n > 0 => {}
+        while let Some(lingering) = self.lingering.get_mut(index) {
+            match lingering.stream.read(scratch) {
+                Ok(n) if n > 0 && n < lingering.left => lingering.left -= n,
                 Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 _ => drop(self.lingering.remove(index)),
@@ -94,12 +125,75 @@ impl Sockets {
         true
     }
 
-    /// Closes those that lingered long enough; when the next one is due.
+    /// Closes those that lingered long enough, if it is time to look; when that will be next.
     pub(super) fn sweep(&mut self, now: Moment) -> Option<Moment> {
-        if self.lingering.is_empty() {
-            return None;
+        if now >= self.sweep_at {
+            self.lingering.retain(|_, l| l.until > now);
+            let next = self.lingering.iter().map(|(_, l)| l.until).min();
+            self.sweep_at = next.map_or(Moment::NEVER, |at| at.max(now + SWEEP_INTERVAL));
         }
-        self.lingering.retain(|_, (_, until)| *until > now);
-        self.lingering.iter().map(|(_, (_, until))| *until).min()
+        self.is_lingering().then_some(self.sweep_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream as Blocking};
+
+    fn at(ms: u64) -> Moment {
+        Moment::ZERO + Duration::from_millis(ms)
+    }
+
+    /// A socket that has begun to linger, and its peer.
+    fn linger(sockets: &mut Sockets, poll: &mio::Poll, now: Moment) -> Blocking {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = Blocking::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut stream = TcpStream::from_std(stream);
+        poll.registry().register(&mut stream, Token(0), Interest::READABLE).unwrap();
+        let socket = Socket {
+            stream,
+            is_client: true,
+            is_connecting: false,
+            is_ready: false,
+            is_read_closed: false,
+            is_write_failed: false,
+        };
+        sockets.linger(poll.registry(), socket, now);
+        peer
+    }
+
+    #[test]
+    fn a_peer_that_never_stops_sending_is_not_listened_to_for_ever() {
+        let (mut sockets, poll) = (Sockets::default(), mio::Poll::new().unwrap());
+        let mut peer = linger(&mut sockets, &poll, at(0));
+        let sender = std::thread::spawn(move || {
+            let mut sent = 0;
+            while let Ok(n) = peer.write(&[0; 65_536]) {
+                sent += n;
+            }
+            sent
+        });
+        let mut scratch = vec![0; 65_536];
+        while sockets.is_lingering() {
+            assert!(sockets.take_lingering(Token(LINGERING), &mut scratch));
+            std::thread::yield_now();
+        }
+        assert!(sender.join().unwrap() >= LINGER_BYTES);
+    }
+
+    #[test]
+    fn sockets_that_linger_are_closed_in_time_and_not_looked_through_each_turn() {
+        let (mut sockets, poll) = (Sockets::default(), mio::Poll::new().unwrap());
+        let _first = linger(&mut sockets, &poll, at(0));
+        let _second = linger(&mut sockets, &poll, at(1));
+        assert_eq!(sockets.sweep(at(999)), Some(at(1_000)));
+        assert_eq!(sockets.sweep(at(1_000)), Some(at(1_100)));
+        assert_eq!(sockets.sweep(at(1_050)), Some(at(1_100)));
+        assert_eq!(sockets.sweep(at(1_100)), None);
+        assert!(!sockets.is_lingering());
     }
 }

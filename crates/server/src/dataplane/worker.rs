@@ -82,7 +82,7 @@ impl Worker {
     /// Runs until a drain has ended its last session.
     pub(super) fn run(mut self) -> DrainProgress {
         let mut events = Events::with_capacity(TURN_READS * 2);
-        while !(self.is_draining && self.engine.sessions() == 0) {
+        while !self.is_over() {
             let timeout = self.timeout();
             self.shared.turn_since.store(0, Ordering::Relaxed);
             super::wait(&mut self.poll, &mut events, Some(timeout));
@@ -92,6 +92,11 @@ impl Worker {
             self.shared.stats.turn_took(self.clock.now().since(began));
         }
         self.engine.drain_progress()
+    }
+
+    /// Whether a drain has ended the last session, and its peer has heard so.
+    fn is_over(&self) -> bool {
+        self.is_draining && self.engine.sessions() == 0 && !self.sockets.is_lingering()
     }
 
     fn timeout(&mut self) -> Duration {
@@ -115,11 +120,11 @@ impl Worker {
             }
             let key = ConnKey::from_bits(token.0 as u64);
             let Some(socket) = self.sockets.get(key) else { continue };
+            socket.is_read_closed |= event.is_read_closed() || event.is_error();
             if socket.is_connecting {
                 self.finish_connect(now, key);
                 continue;
             }
-            socket.is_read_closed |= event.is_read_closed() || event.is_error();
             if (event.is_readable() || socket.is_read_closed) && !socket.is_ready {
                 socket.is_ready = true;
                 self.ready.push_back(key);
@@ -132,6 +137,7 @@ impl Worker {
         self.take_inbox(now);
         self.engine.tick(now);
         self.settle(now);
+        self.sockets.sweep(now);
         if now >= self.memory_due {
             self.engine.publish_memory();
             self.memory_due = now + MEMORY_INTERVAL;
@@ -156,7 +162,11 @@ impl Worker {
         let Some(socket) = self.sockets.get(key) else { return 0 };
         socket.is_ready = false;
         match socket.stream.read(&mut self.buffer) {
-            Ok(0) => self.ended(now, key, PeerEnd::Closed),
+            Ok(0) => {
+                // A peer that ends its side may still read what was just said to it.
+                self.flush(now, key);
+                self.ended(now, key, PeerEnd::Closed);
+            }
             Ok(n) => {
                 // A short read has emptied the socket, unless the end is still to be read.
                 if n == self.buffer.len() || socket.is_read_closed {
@@ -166,7 +176,7 @@ impl Worker {
                 self.engine.received(now, key, &self.buffer[..n]);
                 return n;
             }
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock && !socket.is_write_failed => {}
             Err(e) if e.kind() == ErrorKind::Interrupted => {
                 socket.is_ready = true;
                 self.ready.push_back(key);
@@ -204,14 +214,22 @@ impl Worker {
     }
 
     fn accepted(&mut self, now: Moment, stream: std::net::TcpStream, listener: ListenerId, peer: SocketAddr) {
+        // The newcomer may get the place of a session that has just ended: that one's socket goes first.
+        self.apply_actions(now);
         let key = if self.is_draining { None } else { self.engine.accept(now, listener, peer) };
         let Some(key) = key else {
             self.shared.inbox.session_ended();
             return;
         };
         let stream = TcpStream::from_std(stream);
-        let socket =
-            Socket { stream, is_client: true, is_connecting: false, is_ready: true, is_read_closed: false };
+        let socket = Socket {
+            stream,
+            is_client: true,
+            is_connecting: false,
+            is_ready: true,
+            is_read_closed: false,
+            is_write_failed: false,
+        };
         if self.sockets.add(self.poll.registry(), key, socket).is_err() {
             self.shared.inbox.session_ended();
             self.engine.peer_ended(now, key, PeerEnd::Reset);
@@ -224,12 +242,7 @@ impl Worker {
     /// Applies actions and writes outputs until nothing is left to do.
     fn settle(&mut self, now: Moment) {
         while self.engine.has_work() {
-            let mut actions = std::mem::take(&mut self.actions);
-            self.engine.take_actions(&mut actions);
-            for action in actions.drain(..) {
-                self.act(now, action);
-            }
-            self.actions = actions;
+            self.apply_actions(now);
             let mut dirty = std::mem::take(&mut self.dirty);
             self.engine.take_dirty(&mut dirty);
             for key in dirty.drain(..) {
@@ -237,6 +250,15 @@ impl Worker {
             }
             self.dirty = dirty;
         }
+    }
+
+    fn apply_actions(&mut self, now: Moment) {
+        let mut actions = std::mem::take(&mut self.actions);
+        self.engine.take_actions(&mut actions);
+        for action in actions.drain(..) {
+            self.act(now, action);
+        }
+        self.actions = actions;
     }
 
     fn act(&mut self, now: Moment, action: Action) {
@@ -267,6 +289,7 @@ impl Worker {
                 is_connecting: true,
                 is_ready: false,
                 is_read_closed: false,
+                is_write_failed: false,
             };
             self.sockets.add(self.poll.registry(), key, socket)
         });
@@ -305,14 +328,27 @@ impl Worker {
             if output.is_empty() {
                 return;
             }
-            let Some(socket) = self.sockets.get(key) else { return };
+            let Some(socket) = self.sockets.get(key).filter(|s| !s.is_write_failed) else { return };
             match socket.stream.write(output) {
                 Ok(n) => self.engine.wrote(now, key, n),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return self.engine.wrote(now, key, 0),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return self.ended(now, key, PeerEnd::Reset),
+                Err(_) => return self.write_failed(now, key),
             }
         }
+    }
+
+    /// The peer takes nothing more. What it said before, such as the answer or the GOAWAY with which it went, is
+    /// still to be read, and its end behind it.
+    fn write_failed(&mut self, now: Moment, key: ConnKey) {
+        let Some(socket) = self.sockets.get(key) else { return };
+        socket.is_write_failed = true;
+        socket.is_read_closed = true;
+        if !socket.is_ready {
+            socket.is_ready = true;
+            self.ready.push_back(key);
+        }
+        self.engine.wrote(now, key, 0);
     }
 }
 
@@ -323,3 +359,6 @@ fn failure(error: &std::io::Error) -> ConnectFailure {
         _ => ConnectFailure::Unreachable,
     }
 }
+
+#[cfg(test)]
+mod tests;

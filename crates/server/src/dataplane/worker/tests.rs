@@ -1,0 +1,189 @@
+use super::*;
+use evenkeel_core::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec};
+use evenkeel_core::id::{ServiceId, WorkerIndex};
+use evenkeel_core::policy::{ListenerPolicy, ServicePolicy};
+use evenkeel_core::route::{Route, RouteMatch, RouteTable};
+use evenkeel_core::snapshot::{Listener, Service, Snapshot};
+use evenkeel_core::stats::{ListenerStats, ServiceStats};
+use evenkeel_engine::{EngineSetup, Limits};
+use std::net::{TcpListener, TcpStream as Blocking};
+
+const LISTENER: ListenerId = ListenerId(0);
+
+/// A worker that the test turns by hand, with real sockets on both sides.
+struct Hand {
+    worker: Worker,
+    events: Events,
+    front: TcpListener,
+    back: TcpListener,
+    _told: tokio::sync::mpsc::Receiver<Event>,
+}
+
+impl Hand {
+    fn new() -> Self {
+        let (front, back) =
+            (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let mut writer = EndpointSetWriter::new(ServiceId(0), 1, EndpointIds::default());
+        writer.publish(vec![EndpointSpec::at(back.local_addr().unwrap())], Moment::ZERO);
+        let service = Service {
+            id: ServiceId(0),
+            name: "main".into(),
+            policy: ServicePolicy::default(),
+            endpoints: Arc::clone(writer.current()),
+            stats: Arc::new(ServiceStats::new(1)),
+        };
+        let routes = vec![Route { matches: RouteMatch::default(), service: ServiceId(0) }];
+        let listener = Listener {
+            id: LISTENER,
+            name: "web".into(),
+            policy: ListenerPolicy::default(),
+            routes: RouteTable { routes },
+            stats: Arc::new(ListenerStats::new(1)),
+        };
+        let snapshot = Snapshot { services: vec![Arc::new(service)], listeners: vec![Arc::new(listener)] };
+        let stats = Arc::new(WorkerStats::default());
+        let clock = Clock::start();
+        let setup = EngineSetup {
+            worker: WorkerIndex(0),
+            seed: 3,
+            limits: Limits::default(),
+            log_interval: Duration::from_secs(300),
+            stats: Arc::clone(&stats),
+            snapshot: Arc::new(snapshot),
+        };
+        let poll = Poll::new().unwrap();
+        let inbox = Inbox::new(mio::Waker::new(poll.registry(), INBOX).unwrap());
+        let shared = Arc::new(Shared { inbox, stats, turn_since: AtomicU64::new(0) });
+        let (events, _told) = tokio::sync::mpsc::channel(1024);
+        let worker = Worker::new(poll, clock, Engine::new(setup, clock.now()), shared, events);
+        Self { worker, events: Events::with_capacity(64), front, back, _told }
+    }
+
+    /// A client, which the worker will find in its inbox.
+    fn connect(&self) -> Blocking {
+        let client = Blocking::connect(self.front.local_addr().unwrap()).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let (stream, peer) = self.front.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        self.worker.shared.inbox.send(Command::Accepted { stream, listener: LISTENER, peer });
+        client
+    }
+
+    /// Turns on events until `is_done`, or for five seconds.
+    fn turn_until(&mut self, mut is_done: impl FnMut(&mut Worker) -> bool) {
+        let until = self.worker.clock.now() + Duration::from_secs(5);
+        while !is_done(&mut self.worker) {
+            assert!(self.worker.clock.now() < until, "it does not come to that");
+            let timeout = self.worker.timeout().min(Duration::from_millis(20));
+            self.worker.poll.poll(&mut self.events, Some(timeout)).unwrap();
+            let now = self.worker.clock.now();
+            self.worker.turn(now, &self.events);
+        }
+    }
+
+    /// An upstream that stands: the endpoint's end of it.
+    fn upstream(&mut self) -> (Blocking, Blocking) {
+        let mut client = self.connect();
+        client.write_all(&[PREFACE, SETTINGS, &request(1)].concat()).unwrap();
+        self.back.set_nonblocking(true).unwrap();
+        let mut end = None;
+        let back = self.back.try_clone().unwrap();
+        self.turn_until(|_| {
+            end = end.take().or_else(|| back.accept().ok().map(|(stream, _)| stream));
+            end.is_some()
+        });
+        let end = end.unwrap();
+        end.set_nonblocking(false).unwrap();
+        end.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        (client, end)
+    }
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+/// HEADERS of `POST / http a`, whole.
+fn request(stream: u8) -> Vec<u8> {
+    vec![0, 0, 6, 1, 5, 0, 0, 0, stream, 0x83, 0x84, 0x86, 0x01, 1, b'a']
+}
+
+fn read_all(mut from: &Blocking) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = from.read_to_end(&mut bytes);
+    bytes
+}
+
+#[test]
+fn a_session_that_takes_the_place_of_one_just_ended_leaves_no_count_behind() {
+    let mut hand = Hand::new();
+    let mut first = hand.connect();
+    hand.turn_until(|w| w.engine.sessions() == 1 && w.ready.is_empty());
+    first.write_all(b"\0\0\0\0").unwrap();
+    let second = hand.connect();
+    hand.worker.poll.poll(&mut hand.events, Some(Duration::from_secs(5))).unwrap();
+    // One turn reads what ends the first session and takes the second one in.
+    let now = hand.worker.clock.now();
+    hand.worker.turn(now, &hand.events);
+    hand.turn_until(|w| w.engine.sessions() == 1 && w.ready.is_empty());
+    assert_eq!(hand.worker.shared.inbox.sessions(), 1);
+    drop(second);
+    hand.turn_until(|w| w.engine.sessions() == 0);
+    assert_eq!(hand.worker.shared.inbox.sessions(), 0);
+}
+
+#[test]
+fn what_an_endpoint_said_before_it_went_is_heard_though_writing_to_it_fails_first() {
+    let mut hand = Hand::new();
+    let (mut client, mut end) = hand.upstream();
+    let answer = [0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88];
+    end.write_all(&[SETTINGS, &[0, 0, 0, 4, 1, 0, 0, 0, 0]].concat()).unwrap();
+    let (mut sent, mut part) = (Vec::new(), [0; 512]);
+    end.set_nonblocking(true).unwrap();
+    hand.turn_until(|_| {
+        let n = end.read(&mut part).unwrap_or(0);
+        sent.extend_from_slice(&part[..n]);
+        // HEADERS that end stream 1 and their block.
+        sent.windows(6).any(|w| w == [1, 5, 0, 0, 0, 1])
+    });
+    // The answer and the end lie in our socket's buffer; then the next request meets a peer that is gone.
+    end.write_all(&answer).unwrap();
+    drop(end);
+    client.write_all(&request(3)).unwrap();
+    let now = hand.worker.clock.now();
+    let key = ConnKey::from_bits(1);
+    assert!(!hand.worker.sockets.get(key).unwrap().is_client);
+    // As if the peer's reset had come between two writes of one turn.
+    hand.worker.write_failed(now, key);
+    hand.turn_until(|w| w.engine.open_exchanges() == 0);
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    hand.turn_until(|w| w.engine.sessions() == 0);
+    let seen = read_all(&client);
+    assert!(seen.windows(answer.len()).any(|w| w == answer), "{seen:?}");
+}
+
+#[test]
+fn a_drained_worker_stays_until_its_last_client_has_heard_the_end() {
+    let mut hand = Hand::new();
+    let mut client = hand.connect();
+    client.write_all(&[PREFACE, SETTINGS].concat()).unwrap();
+    hand.turn_until(|w| w.engine.sessions() == 1 && w.ready.is_empty());
+    let deadline = hand.worker.clock.now() + Duration::from_secs(30);
+    hand.worker.shared.inbox.send(Command::Drain { deadline });
+    // The answer to the PING: nothing is open, so the session ends.
+    client.write_all(&[&[0, 0, 8, 6, 1, 0, 0, 0, 0], &b"evenkeel"[..]].concat()).unwrap();
+    hand.turn_until(|w| w.is_draining && w.engine.sessions() == 0);
+    assert!(!hand.worker.is_over(), "the client has not closed yet");
+    drop(client);
+    hand.turn_until(|w| w.is_over());
+}
+
+#[test]
+fn a_client_that_ends_its_side_at_once_still_hears_what_it_spoke() {
+    let mut hand = Hand::new();
+    let mut client = hand.connect();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    hand.turn_until(|w| w.engine.sessions() == 1);
+    hand.turn_until(|w| w.engine.sessions() == 0);
+    assert!(read_all(&client).starts_with(b"HTTP/1.1 505 "));
+}
