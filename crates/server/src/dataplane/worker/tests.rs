@@ -1,3 +1,5 @@
+//! The worker on real sockets: places that are used again, peers that go while something is being said.
+
 use super::*;
 use evenkeel_core::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec};
 use evenkeel_core::id::{ServiceId, WorkerIndex};
