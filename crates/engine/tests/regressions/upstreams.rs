@@ -1,10 +1,11 @@
 //! Connections to endpoints: who waits for one, and who is blamed when there is none.
 
 use crate::bench::Bench;
-use evenkeel_core::endpoint::EndpointState::{Ready, Terminating};
-use evenkeel_core::policy::{Ejection, ServicePolicy, Upstream};
+use evenkeel_core::endpoint::EndpointState::{NotReady, Ready, Terminating};
+use evenkeel_core::policy::{Ejection, ServicePolicy, Timeouts, Upstream};
 use evenkeel_engine::{ConnectFailure, PeerEnd};
 use evenkeel_wire::http2::ErrorCode;
+use std::time::Duration;
 
 fn policy(upstream: Upstream) -> ServicePolicy {
     ServicePolicy { upstream, ..ServicePolicy::default() }
@@ -138,4 +139,26 @@ fn what_a_goaway_says_was_not_processed_goes_on_and_the_rest_is_waited_for() {
     statuses.sort_unstable();
     assert_eq!(statuses, [(1, "200"), (3, "200")]);
     assert!(bench.endpoints[0].is_closed);
+}
+
+#[test]
+fn requests_whose_time_ends_together_may_end_each_other() {
+    let upstream =
+        Upstream { max_connections: 1, max_requests_per_connection: Some(1), ..Upstream::default() };
+    let timeouts = Timeouts { request: Some(Duration::from_secs(2)), ..Timeouts::default() };
+    let mut bench = Bench::new(ServicePolicy { timeouts, ..policy(upstream) }, 1);
+    bench.client();
+    bench.clients[0].request(1, true);
+    bench.carry();
+    bench.open();
+    for n in 1..20 {
+        bench.clients[0].request(2 * n + 1, true);
+    }
+    bench.carry();
+    bench.publish([(0, NotReady)].into_iter());
+    bench.carry();
+    // The end of the first frees its connection, which ends; nobody is left to take those that waited for it.
+    bench.pass(Duration::from_secs(3));
+    assert_eq!(bench.clients[0].statuses().len(), 20);
+    assert_eq!(bench.engine.open_exchanges(), 0);
 }
