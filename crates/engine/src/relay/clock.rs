@@ -135,7 +135,10 @@ impl Engine {
             }
         }
         for exchange in over {
-            self.fail(now, exchange, ExchangeOutcome::RequestTimeout);
+            // The end of one may have ended the connection, and with it the others.
+            if self.exchanges.has(exchange) {
+                self.fail(now, exchange, ExchangeOutcome::RequestTimeout);
+            }
         }
         next
     }
