@@ -111,7 +111,6 @@ reasons! {
         ResetFlood = "reset_flood", "too many streams were reset in a short time (CVE-2023-44487, CVE-2025-8671)";
         ControlFlood = "control_flood", "too many control frames, or empty ones, in a short time";
         ContinuationFlood = "continuation_flood", "a header block of too many frames or bytes";
-        HeadersTooLarge = "headers_too_large", "a header list beyond the limit";
         OutputFull = "output_full", "the peer does not read the control frames that answer its own";
         MaxSessions = "max_sessions", "the listener holds its most sessions";
         EndpointRemoved = "endpoint_removed", "the endpoint is no longer in its service";

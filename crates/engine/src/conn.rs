@@ -1,5 +1,6 @@
 //! One HTTP/2 connection as a value: of a client (a session) or to an endpoint (an upstream).
 
+use crate::exchange::Side;
 use crate::keys::{ExchangeKey, PoolKey};
 use crate::limits::Limits;
 use crate::output::{BufferPool, Output};
@@ -203,6 +204,11 @@ impl Conn {
         }
     }
 
+    /// Which of an exchange's peers it leads to.
+    pub(crate) fn side(&self) -> Side {
+        if self.is_client() { Side::Client } else { Side::Upstream }
+    }
+
     pub(crate) fn is_client(&self) -> bool {
         matches!(self.role, Role::Client(_))
     }
@@ -285,11 +291,14 @@ impl Conn {
     }
 
     /// Counts received flow-controlled bytes and gives the credit back in halves of the window; it is never withheld.
-    pub(crate) fn took(&mut self, flow_bytes: u32, limits: &Limits, pool: &mut BufferPool) {
+    /// True if that is something to write.
+    pub(crate) fn took(&mut self, flow_bytes: u32, limits: &Limits, pool: &mut BufferPool) -> bool {
         self.received += flow_bytes;
-        if self.received >= limits.connection_window.max(DEFAULT_WINDOW) / 2 {
+        let gives_back = self.received >= limits.connection_window.max(DEFAULT_WINDOW) / 2;
+        if gives_back {
             http2::put_window_update(self.output.buffer(pool), 0, std::mem::take(&mut self.received));
         }
+        gives_back
     }
 
     /// Memory beside the struct itself.

@@ -102,8 +102,6 @@ pub(crate) struct Exchange {
     pub(crate) is_head: bool,
     /// Final response headers were forwarded.
     pub(crate) is_answered: bool,
-    /// The endpoint's answer says that it cannot serve.
-    pub(crate) has_failed: bool,
 }
 
 impl Exchange {

@@ -166,7 +166,6 @@ impl Engine {
             is_grpc: head.is_grpc,
             is_head: head.is_head,
             is_answered: false,
-            has_failed: false,
         });
         conn.streams.insert(stream, exchange);
         conn.figures.exchanges += 1;

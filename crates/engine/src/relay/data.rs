@@ -34,12 +34,11 @@ impl Engine {
         is_end: bool,
     ) {
         let conn = &mut self.conns[key];
-        conn.took(flow_bytes, &self.limits, &mut self.buffers);
-        if !conn.is_dirty && !conn.output.is_empty() {
+        if conn.took(flow_bytes, &self.limits, &mut self.buffers) {
             self.mark_dirty(key);
         }
-        let conn = &mut self.conns[key];
-        let side = if conn.is_client() { Side::Client } else { Side::Upstream };
+        let conn = &self.conns[key];
+        let side = conn.side();
         let Some(&exchange) = conn.streams.get(&stream) else {
             self.data_of_no_stream(now, key, stream);
             return;
@@ -287,7 +286,7 @@ impl Engine {
     /// Lets the exchanges that wait for this connection go on, a frame each in turn.
     pub(super) fn pump(&mut self, now: Moment, key: ConnKey) {
         let Some(conn) = self.conns.get_mut(key) else { return };
-        let side = if conn.is_client() { Side::Client } else { Side::Upstream };
+        let side = conn.side();
         // Each goes at most to the end of the queue, and the queue is left when nothing leaves any more.
         loop {
             let Some(conn) = self.conns.get_mut(key) else { return };
@@ -310,7 +309,7 @@ impl Engine {
     /// WINDOW_UPDATE of a stream.
     pub(super) fn stream_window(&mut self, now: Moment, key: ConnKey, stream: u32, increment: u32) {
         let conn = &self.conns[key];
-        let side = if conn.is_client() { Side::Client } else { Side::Upstream };
+        let side = conn.side();
         let Some(&exchange) = conn.streams.get(&stream) else {
             if conn.is_unopened(stream) {
                 let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
@@ -331,7 +330,7 @@ impl Engine {
     /// False if one overflows and the connection was ended.
     pub(super) fn shift_windows(&mut self, now: Moment, key: ConnKey, delta: i64) -> bool {
         let conn = &self.conns[key];
-        let side = if conn.is_client() { Side::Client } else { Side::Upstream };
+        let side = conn.side();
         let open: Vec<_> = conn.streams.values().copied().collect();
         for &exchange in &open {
             let leg = self.exchanges[exchange].leg_mut(side);

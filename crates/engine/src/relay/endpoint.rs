@@ -27,9 +27,9 @@ impl Engine {
         let Some(list) = self.decode(now, key, block) else { return };
         let conn = &self.conns[key];
         let Some(&exchange) = conn.streams.get(&stream) else {
-            let was_opened = stream % 2 == 1 && stream <= conn.highest_stream;
+            let is_unopened = conn.is_unopened(stream);
             self.give_list(list);
-            if !was_opened {
+            if is_unopened {
                 let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
                 self.refuse_peer(now, key, code, reason, "an answer on a stream that was not opened");
             }
@@ -74,10 +74,7 @@ impl Engine {
         }
         if let Some((client, stream)) = self.exchanges[exchange].client.at {
             if self.is_output_full(client) {
-                self.stats.refused(Limit::ControlOutput);
-                self.give_list(list);
-                self.fail(now, exchange, ExchangeOutcome::Shed);
-                return;
+                return self.shed(now, exchange, list);
             }
             self.conns[client].put_headers(stream, false, &list, &mut self.store, &mut self.buffers);
             self.mark_dirty(client);
@@ -99,9 +96,9 @@ impl Engine {
         ex.upstream.is_received = is_end;
         let has_no_body = ex.is_head || matches!(head.status, 204 | 304);
         ex.upstream.announced = if has_no_body { Some(0) } else { head.content_length };
-        ex.has_failed = matches!(head.status, 502..=504) || head.grpc_status == Some(GRPC_UNAVAILABLE);
+        let has_failed = matches!(head.status, 502..=504) || head.grpc_status == Some(GRPC_UNAVAILABLE);
         let (request, replay) = (std::mem::take(&mut ex.request), std::mem::take(&mut ex.replay));
-        let report = if ex.has_failed { Report::Failed } else { Report::Answered(now.since(ex.sent)) };
+        let report = if has_failed { Report::Failed } else { Report::Answered(now.since(ex.sent)) };
         let (pool, is_short) = (ex.pool, is_end && ex.upstream.announced.is_some_and(|left| left > 0));
         self.give_list(request);
         self.drop_replay(replay);
@@ -116,12 +113,8 @@ impl Engine {
         }
         let Some((client, stream)) = self.exchanges[exchange].client.at else { return self.give_list(list) };
         if self.is_output_full(client) {
-            // A client that asks and does not read: its answers are not piled up.
-            self.stats.refused(Limit::ControlOutput);
-            self.give_list(list);
             self.exchanges[exchange].is_answered = false;
-            self.fail(now, exchange, ExchangeOutcome::Shed);
-            return;
+            return self.shed(now, exchange, list);
         }
         self.conns[client].put_headers(stream, is_end, &list, &mut self.store, &mut self.buffers);
         self.exchanges[exchange].client.is_sent = is_end;
@@ -136,17 +129,13 @@ impl Engine {
     fn response_trailers(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {
         let client = self.exchanges[exchange].client.at;
         if client.is_some_and(|(client, _)| self.is_output_full(client)) {
-            self.stats.refused(Limit::ControlOutput);
-            self.give_list(list);
-            self.fail(now, exchange, ExchangeOutcome::Shed);
-            return;
+            return self.shed(now, exchange, list);
         }
         let ex = &mut self.exchanges[exchange];
         let checked = check_trailers(&list, &self.store);
         let is_short = ex.upstream.announced.is_some_and(|left| left > 0);
         match checked {
             Ok(status) if is_end && !is_short => {
-                ex.has_failed |= status == Some(GRPC_UNAVAILABLE);
                 ex.upstream.is_received = true;
                 if let (Some(pool), Some(GRPC_UNAVAILABLE)) = (ex.pool, status) {
                     self.report(now, pool, Report::Failed);
@@ -159,6 +148,13 @@ impl Engine {
                 self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
             }
         }
+    }
+
+    /// A client that asks and does not read: what it would be told is not piled up, and its exchange ends.
+    fn shed(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList) {
+        self.stats.refused(Limit::ControlOutput);
+        self.give_list(list);
+        self.fail(now, exchange, ExchangeOutcome::Shed);
     }
 
     /// RST_STREAM from either peer.

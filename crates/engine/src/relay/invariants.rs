@@ -95,7 +95,7 @@ impl Engine {
     }
 
     fn check_conn_invariants(&self, conn: &Conn) -> Result<(), String> {
-        let side = if conn.is_client() { Side::Client } else { Side::Upstream };
+        let side = conn.side();
         for (stream, &exchange) in &conn.streams {
             let ex = self.exchanges.get(exchange).ok_or(format!("stream {stream} has no exchange"))?;
             if ex.leg(side).at.is_none_or(|(_, s)| s != *stream) {

@@ -2,7 +2,6 @@
 
 use super::Engine;
 use crate::conn::{GoAwaySent, Phase, Role};
-use crate::exchange::Side;
 use crate::keys::ConnKey;
 use evenkeel_core::event::EventKind;
 use evenkeel_core::reason::{CloseReason, Limit};
@@ -262,7 +261,7 @@ impl Engine {
     /// A frame that is wrong for its stream only.
     fn stream_fault(&mut self, now: Moment, key: ConnKey, stream: u32, fault: Fault) {
         let conn = &self.conns[key];
-        let side = if conn.is_client() { Side::Client } else { Side::Upstream };
+        let side = conn.side();
         let code = if fault == Fault::Size { ErrorCode::FrameSizeError } else { ErrorCode::ProtocolError };
         if let Some(&exchange) = conn.streams.get(&stream) {
             self.reset_by_fault(now, exchange, side, code);
