@@ -1,7 +1,7 @@
 //! The one valid model. Only [`crate`]'s parser makes it, so whoever holds one need not check again.
 
 use evenkeel_core::endpoint::EndpointSpec;
-use evenkeel_core::policy::{Drain, ListenerPolicy, ServicePolicy};
+use evenkeel_core::policy::{Drain, ListenerPolicy, RoutePolicy, ServicePolicy};
 use evenkeel_core::route::RouteMatch;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -69,7 +69,7 @@ pub struct Admin {
 }
 
 /// One of `listeners`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
     /// Its name.
     pub name: Arc<str>,
@@ -82,12 +82,14 @@ pub struct Listener {
 }
 
 /// One of a listener's `routes`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// When it applies.
     pub matches: RouteMatch,
     /// Name of a configured service.
     pub service: Arc<str>,
+    /// What holds for its exchanges: the nearest of route, service and listener, key by key.
+    pub policy: RoutePolicy,
 }
 
 /// One of `services`.

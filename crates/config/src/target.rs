@@ -9,7 +9,7 @@ use crate::settings::process::ROOT;
 use crate::settings::service::SERVICE;
 use crate::value::{address, name};
 use evenkeel_core::endpoint::EndpointSpec;
-use evenkeel_core::policy::ListenerPolicy;
+use evenkeel_core::policy::{ListenerPolicy, RoutePolicy};
 use evenkeel_core::route::RouteMatch;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -99,13 +99,17 @@ impl Config {
         // Nothing is written, so nothing can be wrong: the report stays empty.
         let mut unused = Report::new("");
         let mut config = process::read(&Section::absent(&ROOT, String::new()), &mut unused);
-        let policy = service::read_policy(&Section::absent(&SERVICE, String::new()), &mut unused);
+        let (policy, _) = service::read_policy(&Section::absent(&SERVICE, String::new()), &mut unused);
         config.services = vec![Service { name: Arc::clone(&name), endpoints: target.endpoints, policy }];
         config.listeners = vec![Listener {
             name: Arc::clone(&name),
             bind: listen,
             policy: ListenerPolicy::default(),
-            routes: vec![Route { matches: RouteMatch::default(), service: name }],
+            routes: vec![Route {
+                matches: RouteMatch::default(),
+                service: name,
+                policy: RoutePolicy::default(),
+            }],
         }];
         config
     }

@@ -62,9 +62,10 @@ fn every_key_reaches_the_model() {
     let listener = &config.listeners[0];
     assert_eq!((&*listener.name, listener.bind.port(), listener.policy.max_sessions), ("web", 8080, 10));
     let times = listener.policy.timeouts;
-    let seconds =
-        [times.connect, times.header, times.request.unwrap(), times.idle, times.send].map(|t| t.as_secs());
-    assert_eq!(seconds, [1, 2, 3, 4, 5]);
+    let seconds = [times.connect, times.header, times.idle, times.send].map(|t| t.as_secs());
+    assert_eq!(seconds, [1, 2, 4, 5]);
+    let exchanges = listener.routes[0].policy;
+    assert_eq!((exchanges.request_timeout, exchanges.retry.attempts), (Some(Duration::from_secs(9)), 1));
 
     let policy = config.services[0].policy;
     assert_eq!((policy.upstream.max_connections, policy.upstream.max_streams), (2, 3));
@@ -74,11 +75,10 @@ fn every_key_reaches_the_model() {
     assert_eq!(policy.balance.slow_start, Duration::from_secs(10));
     assert_eq!((policy.ejection.consecutive_failures, policy.ejection.base.as_secs()), (7, 2));
     assert_eq!((policy.ejection.max.as_secs(), policy.ejection.max_share), (8, 0.25));
-    assert_eq!((policy.ejection.panic_threshold, policy.retry.attempts), (0.1, 1));
+    assert_eq!(policy.ejection.panic_threshold, 0.1);
     let times = policy.timeouts;
-    let seconds =
-        [times.connect, times.header, times.request.unwrap(), times.idle, times.send].map(|t| t.as_secs());
-    assert_eq!(seconds, [7, 8, 9, 10, 11]);
+    let seconds = [times.connect, times.header, times.idle, times.send].map(|t| t.as_secs());
+    assert_eq!(seconds, [7, 8, 10, 11]);
     assert_eq!(policy.drain_deadline, Some(Duration::from_secs(12)));
 }
 
@@ -142,7 +142,7 @@ fn equal_meaning_is_an_equal_model() {
 fn json_is_yaml() {
     let json = r#"{"listeners": [{"name": "web", "bind": "127.0.0.1:80", "service": "a"}],
         "services": [{"name": "a", "endpoints": {"dns": "a:80"}, "retry": {"attempts": 2}}]}"#;
-    assert_eq!(parse(json, "f").unwrap().services[0].policy.retry.attempts, 2);
+    assert_eq!(parse(json, "f").unwrap().listeners[0].routes[0].policy.retry.attempts, 2);
 }
 
 #[test]

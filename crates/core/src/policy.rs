@@ -82,15 +82,13 @@ impl Default for Upstream {
     }
 }
 
-/// `timeouts`; the nearest of route, service and listener wins, key by key.
+/// `timeouts` of connections, by listener and by service; that of an exchange is in [`RoutePolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// To open a connection to an endpoint.
     pub connect: Duration,
     /// For a whole header block (and the preface) to arrive once it began.
     pub header: Duration,
-    /// For a whole exchange; `None` is none.
-    pub request: Option<Duration>,
     /// For a connection without an exchange.
     pub idle: Duration,
     /// For a peer that does not take what waits for it.
@@ -102,24 +100,95 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(5),
             header: Duration::from_secs(10),
-            request: None,
             idle: Duration::from_secs(3600),
             send: Duration::from_secs(60),
         }
     }
 }
 
-/// `retry`: an exchange that the endpoint did not process is sent to another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `retry.on`: what may be sent again beside what was not processed, which always may. Only a call whose request is
+/// whole and kept, and of whose answer nothing was passed on, is sent again; that it may be repeated is for the
+/// configuration to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RetryOn {
+    /// The endpoint reset the stream, or its connection was lost.
+    pub reset: bool,
+    /// No answer within `per_try_timeout`.
+    pub timeout: bool,
+    /// The answer was 502, 503 or 504.
+    pub gateway_error: bool,
+    /// The answer was `grpc-status` UNAVAILABLE, without a message before it.
+    pub unavailable: bool,
+    /// The answer was `grpc-status` RESOURCE_EXHAUSTED, without a message before it.
+    pub resource_exhausted: bool,
+}
+
+/// `retry` of a route, else of its service: an exchange is sent to another endpoint.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retry {
+    /// What may be sent again.
+    pub on: RetryOn,
     /// Most times an exchange is sent again.
     pub attempts: u32,
+    /// Longest time from sending to the response headers of one try; `None` is none.
+    pub per_try_timeout: Option<Duration>,
+    /// Exchanges that may be under way again, as a share of all that are open at the service on the worker, 0 to 1;
+    /// three may always. What was not processed does not count.
+    pub budget: f64,
 }
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { attempts: 2 }
+        Self { on: RetryOn::default(), attempts: 2, per_try_timeout: None, budget: 0.2 }
     }
+}
+
+/// What is done with a header that says where a request came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeaderRule {
+    /// What came is passed on.
+    #[default]
+    Pass,
+    /// It is added to a request that has none.
+    Add,
+    /// What came is replaced.
+    Set,
+}
+
+/// What is done with `x-forwarded-for`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedFor {
+    /// What came is passed on.
+    #[default]
+    Pass,
+    /// The client's address goes behind what came.
+    Append,
+    /// The client's address replaces what came.
+    Set,
+}
+
+/// `headers` of a route, else of its listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeaderRules {
+    /// `x-forwarded-for`: the client's IP address.
+    pub forwarded_for: ForwardedFor,
+    /// `x-forwarded-proto`: `http`, or `https` if the client spoke TLS.
+    pub forwarded_proto: HeaderRule,
+    /// `x-forwarded-host`: the request's authority.
+    pub forwarded_host: HeaderRule,
+    /// `x-request-id`: a random UUID (RFC 9562, version 4).
+    pub request_id: HeaderRule,
+}
+
+/// What holds for the exchanges of a route: the nearest of route, service and listener, key by key.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RoutePolicy {
+    /// For a whole exchange; `None` is none. A gRPC call's own `grpc-timeout` holds too.
+    pub request_timeout: Option<Duration>,
+    /// Sending again.
+    pub retry: Retry,
+    /// Headers that say where a request came from.
+    pub headers: HeaderRules,
 }
 
 /// All policies of a service.
@@ -133,8 +202,6 @@ pub struct ServicePolicy {
     pub upstream: Upstream,
     /// Timeouts of the service's exchanges and upstreams.
     pub timeouts: Timeouts,
-    /// Sending again.
-    pub retry: Retry,
     /// How long exchanges of a terminating endpoint may go on; `None`: as the process's.
     pub drain_deadline: Option<Duration>,
 }

@@ -2,15 +2,15 @@
 
 use crate::exchange::Side;
 use crate::keys::{ExchangeKey, PoolKey};
-use crate::limits::Limits;
 use crate::output::{BufferPool, Output};
 use crate::score::Score;
 use evenkeel_core::event::ConnectionFigures;
 use evenkeel_core::id::{EndpointId, ServiceId};
+use evenkeel_core::limits::Limits;
 use evenkeel_core::reason::CloseReason;
 use evenkeel_core::snapshot::Listener;
 use evenkeel_core::time::Moment;
-use evenkeel_wire::hpack::{Decoder, Encoder, HeaderList, HeaderStore, IndexPolicy};
+use evenkeel_wire::hpack::{Decoder, Encoder, HeaderLimits, HeaderList, HeaderStore, IndexPolicy};
 use evenkeel_wire::http2::{self, DEFAULT_WINDOW, ErrorCode, FrameReader, MAX_STREAM_ID, Settings};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -105,6 +105,15 @@ pub(crate) struct UpstreamSide {
 /// Streams reset by us that are remembered for each client: as many as it may have open, for they may end together.
 pub(crate) const RESET_LATELY: usize = 1024;
 
+/// What the codecs know of the limits.
+pub(crate) fn header_limits(limits: &Limits) -> HeaderLimits {
+    HeaderLimits {
+        list_bytes: limits.header_list_bytes,
+        block_bytes: limits.header_block_bytes,
+        block_frames: limits.header_block_frames,
+    }
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Conn {
@@ -153,7 +162,7 @@ impl Conn {
             role,
             phase,
             goaway_sent: GoAwaySent::No,
-            reader: FrameReader::new(limits.headers),
+            reader: FrameReader::new(header_limits(limits)),
             decoder: Decoder::default(),
             encoder: Encoder::new(policy),
             peer: Settings::default(),
@@ -255,7 +264,7 @@ impl Conn {
                 limits.concurrent_streams
             },
             initial_window_size: limits.stream_window,
-            max_header_list_size: limits.headers.list_bytes as u32,
+            max_header_list_size: limits.header_list_bytes as u32,
             ..Settings::default()
         };
         let out = self.output.buffer(pool);

@@ -3,6 +3,7 @@
 use crate::keys::{ConnKey, PoolKey};
 use crate::output::Backlog;
 use evenkeel_core::id::EndpointId;
+use evenkeel_core::policy::Retry;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
 
@@ -86,6 +87,8 @@ pub(crate) struct Exchange {
     pub(crate) deadline: Moment,
     /// When it was given to the endpoint.
     pub(crate) sent: Moment,
+    /// Whether and when it may be sent again.
+    pub(crate) retry: Retry,
     /// The request, kept until the answer begins; owned fields.
     pub(crate) request: HeaderList,
     /// The request's body from its start, kept until the answer begins or it grows too large.

@@ -7,7 +7,6 @@ mod action;
 mod conn;
 mod exchange;
 mod keys;
-mod limits;
 mod output;
 mod relay;
 mod request;
@@ -18,6 +17,5 @@ mod upstream;
 
 pub use action::{Action, ConnectFailure, PeerEnd};
 pub use keys::{ConnKey, ConnMark};
-pub use limits::{Limits, Rate};
 pub use relay::{DrainProgress, Engine, EngineSetup};
 pub use slots::Key;

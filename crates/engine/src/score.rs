@@ -1,6 +1,6 @@
 //! A decaying score: what a peer may do often, but not endlessly.
 
-use crate::limits::Rate;
+use evenkeel_core::limits::Rate;
 use evenkeel_core::time::Moment;
 
 /// A leaky bucket that fills by one an event and empties with time.

@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 use evenkeel_core::id::{ListenerId, WorkerIndex};
+use evenkeel_core::limits::Limits;
 use evenkeel_core::snapshot::Snapshot;
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
-use evenkeel_engine::{Action, ConnKey, Engine, EngineSetup, Limits, PeerEnd};
+use evenkeel_engine::{Action, ConnKey, Engine, EngineSetup, PeerEnd};
 use evenkeel_testkit::simulation::http2::{Happening, OwnSettings, Role, Session};
 use evenkeel_testkit::simulation::ledger::Fields;
 use evenkeel_testkit::simulation::{one_service, prng::Prng};
@@ -36,8 +37,8 @@ impl Relay {
     fn with_timeout(window: u32, request: Option<Duration>) -> Self {
         let (listener, snapshot): (ListenerId, _) = one_service(1);
         let mut snapshot = Snapshot::clone(&snapshot);
-        for service in &mut snapshot.services {
-            Arc::make_mut(service).policy.timeouts.request = request;
+        for route in snapshot.listeners.iter_mut().flat_map(|l| &mut Arc::make_mut(l).routes.routes) {
+            route.policy.request_timeout = request;
         }
         let snapshot = Arc::new(snapshot);
         let setup = EngineSetup {

@@ -4,12 +4,13 @@
 
 use evenkeel_core::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec};
 use evenkeel_core::id::{ListenerId, ServiceId, WorkerIndex};
-use evenkeel_core::policy::{ListenerPolicy, ServicePolicy};
+use evenkeel_core::limits::Limits;
+use evenkeel_core::policy::{ListenerPolicy, RoutePolicy, ServicePolicy};
 use evenkeel_core::route::{PathMatch, Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{ListenerStats, ServiceStats, WorkerStats};
 use evenkeel_core::time::Moment;
-use evenkeel_engine::{Action, ConnKey, Engine, EngineSetup, Limits, PeerEnd};
+use evenkeel_engine::{Action, ConnKey, Engine, EngineSetup, PeerEnd};
 use evenkeel_wire::detect::PREFACE;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +77,9 @@ impl Bench {
             id: ListenerId(1),
             name: "l".into(),
             policy: ListenerPolicy::default(),
-            routes: RouteTable { routes: vec![Route { matches, service: ServiceId(1) }] },
+            routes: RouteTable {
+                routes: vec![Route { matches, service: ServiceId(1), policy: RoutePolicy::default() }],
+            },
             stats: Arc::new(ListenerStats::new(1)),
         };
         let snapshot = Snapshot { services: vec![Arc::new(service)], listeners: vec![Arc::new(listener)] };

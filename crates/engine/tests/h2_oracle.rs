@@ -7,9 +7,10 @@
 
 use bytes::Bytes;
 use evenkeel_core::id::WorkerIndex;
+use evenkeel_core::limits::Limits;
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
-use evenkeel_engine::{Action, ConnKey, Engine, EngineSetup, Limits};
+use evenkeel_engine::{Action, ConnKey, Engine, EngineSetup};
 use evenkeel_testkit::simulation::ledger::Span;
 use evenkeel_testkit::simulation::one_service;
 use evenkeel_testkit::simulation::prng::Prng;

@@ -15,7 +15,7 @@ fn addresses(servers: &[Server]) -> Vec<String> {
 }
 
 fn one_channel_is_level(language: &str) -> Result<()> {
-    let servers = Server::several(5, Duration::ZERO)?;
+    let servers = Server::several(5, Duration::from_millis(10))?;
     let evenkeel = Evenkeel::start(&addresses(&servers), "policy: peak_ewma")?;
     let report = Load::of_calls(language, evenkeel.address(), CALLS, IN_FLIGHT)?.report()?;
     assert_eq!((report.calls, report.errors), (CALLS, 0), "{report:?}");

@@ -4,10 +4,11 @@ use crate::mistake::{Place, Report};
 use crate::model::{Listener, Route};
 use crate::parse::names::{Names, report_repeated};
 use crate::parse::route;
+use crate::parse::service::Services;
 use crate::section::Section;
 use crate::settings::listener::LISTENER;
 use crate::value::{address, name};
-use evenkeel_core::policy::{ListenerPolicy, Timeouts};
+use evenkeel_core::policy::{ListenerPolicy, RoutePolicy, Timeouts};
 use evenkeel_core::route::RouteMatch;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ pub(crate) struct Listeners {
     pub(crate) connect: Vec<bool>,
 }
 
-pub(crate) fn read_all(root: &Section<'_>, services: &Names, report: &mut Report) -> Listeners {
+pub(crate) fn read_all(root: &Section<'_>, services: &Services, report: &mut Report) -> Listeners {
     let mut listeners = Listeners { list: Vec::new(), places: Vec::new(), connect: Vec::new() };
     let mut names: HashMap<Arc<str>, Option<Place>> = HashMap::new();
     for (index, (node, path)) in root.field("listeners").items(report).into_iter().enumerate() {
@@ -40,14 +41,20 @@ pub(crate) fn read_all(root: &Section<'_>, services: &Names, report: &mut Report
         let bind = section.field("bind").text(report, address::bind);
         section.field("protocol").choice(report, |_| ());
         let max_sessions = section.field("max_sessions").count(report);
-        let timeouts = section.field("timeouts");
-        let policy =
-            ListenerPolicy { max_sessions, timeouts: read_timeouts(&timeouts.section(report), report) };
-        let routes = routes(&section, services, report);
+        let times = section.field("timeouts").section(report);
+        let policy = ListenerPolicy { max_sessions, timeouts: read_timeouts(&times, report) };
+        let request = times.field("request").optional_duration(report);
+        let mut routes = routes(&section, &services.names, report);
+        for route in &mut routes {
+            if let Some(exchange) = services.exchanges.get(&route.service) {
+                route.policy.request_timeout = exchange.request.or(request);
+                route.policy.retry = exchange.retry;
+            }
+        }
         if let (Some(name), Some(bind)) = (name, bind) {
             listeners.list.push(Listener { name, bind, policy, routes });
             listeners.places.push((index, section.field("bind").place()));
-            listeners.connect.push(timeouts.holds("connect"));
+            listeners.connect.push(section.field("timeouts").holds("connect"));
         }
     }
     listeners
@@ -61,7 +68,8 @@ fn routes(section: &Section<'_>, services: &Names, report: &mut Report) -> Vec<R
         return routes;
     }
     let service = route::service(&only, services, report);
-    service.map(|service| Route { matches: RouteMatch::default(), service }).into_iter().collect()
+    let route = |service| Route { matches: RouteMatch::default(), service, policy: RoutePolicy::default() };
+    service.map(route).into_iter().collect()
 }
 
 /// A listener's timeouts, all with their defaults.
@@ -69,7 +77,6 @@ pub(crate) fn read_timeouts(section: &Section<'_>, report: &mut Report) -> Timeo
     Timeouts {
         connect: section.field("connect").duration(report),
         header: section.field("header").duration(report),
-        request: section.field("request").optional_duration(report),
         idle: section.field("idle").duration(report),
         send: section.field("send").duration(report),
     }

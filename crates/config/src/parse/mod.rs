@@ -29,7 +29,7 @@ fn read_config(text: &str, report: &mut Report) -> Option<Config> {
     let document = document::read(text, report)?;
     let root = Section::open(&document, String::new(), &ROOT, report)?;
     let services = service::read_all(&root, report);
-    let listeners = listener::read_all(&root, &services.names, report);
+    let listeners = listener::read_all(&root, &services, report);
     let mut config = process::read(&root, report);
     config.services = services.list;
     config.listeners = listeners.list;

@@ -8,6 +8,7 @@ use crate::section::{Field, Section, mistake, scalar};
 use crate::settings::Shape;
 use crate::settings::listener::ROUTE;
 use crate::value::{http, name};
+use evenkeel_core::policy::RoutePolicy;
 use evenkeel_core::route::{PathMatch, RouteMatch};
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ pub(crate) fn read_all(field: &Field<'_>, services: &Names, report: &mut Report)
         let Some(section) = Section::open(node, path, &ROUTE, report) else { continue };
         let matches = read_match(&section.field("match").section(report), report);
         if let Some(service) = service(&section.field("service"), services, report) {
-            routes.push(Route { matches, service });
+            routes.push(Route { matches, service, policy: RoutePolicy::default() });
         }
     }
     routes

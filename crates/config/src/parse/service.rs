@@ -8,6 +8,7 @@ use crate::section::Section;
 use crate::settings::service::SERVICE;
 use crate::value::{address, duration, name};
 use evenkeel_core::policy::{Balance, BalancePolicy, Ejection, Retry, ServicePolicy, Timeouts, Upstream};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +21,22 @@ pub(crate) struct Services {
     pub(crate) list: Vec<Service>,
     /// As long as the list: whether `timeouts.connect` is written.
     pub(crate) connect: Vec<bool>,
+    /// By name, what the service says of its exchanges.
+    pub(crate) exchanges: HashMap<Arc<str>, ExchangePolicy>,
     pub(crate) names: Names,
 }
 
+/// What a service says of exchanges, for the routes that lead to it and say nothing nearer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ExchangePolicy {
+    /// `timeouts.request`.
+    pub(crate) request: Option<Duration>,
+    pub(crate) retry: Retry,
+}
+
 pub(crate) fn read_all(root: &Section<'_>, report: &mut Report) -> Services {
-    let mut services = Services { list: Vec::new(), connect: Vec::new(), names: Names::new() };
+    let mut services =
+        Services { list: Vec::new(), connect: Vec::new(), exchanges: HashMap::new(), names: Names::new() };
     for (node, path) in root.field("services").items(report) {
         let Some(section) = Section::open(node, path, &SERVICE, report) else { continue };
         let field = section.field("name");
@@ -36,8 +48,9 @@ pub(crate) fn read_all(root: &Section<'_>, report: &mut Report) -> Services {
         let endpoints = section.field("endpoints").optional_section(report);
         let endpoints = endpoints.and_then(|endpoints| read_endpoints(&endpoints, report));
         let is_connect_given = section.field("timeouts").holds("connect");
-        let policy = read_policy(&section, report);
+        let (policy, exchange) = read_policy(&section, report);
         if let (Some(name), Some(endpoints)) = (name, endpoints) {
+            services.exchanges.insert(Arc::clone(&name), exchange);
             services.list.push(Service { name, endpoints, policy });
             services.connect.push(is_connect_given);
         }
@@ -66,16 +79,19 @@ pub(crate) fn file(text: &str) -> Result<EndpointSource, Complaint> {
     Ok(EndpointSource::File { path: PathBuf::from(text) })
 }
 
-/// All policies of a service; an absent section gives the defaults.
-pub(crate) fn read_policy(section: &Section<'_>, report: &mut Report) -> ServicePolicy {
-    ServicePolicy {
+/// All policies of a service, and those of its exchanges; an absent section gives the defaults.
+pub(crate) fn read_policy(section: &Section<'_>, report: &mut Report) -> (ServicePolicy, ExchangePolicy) {
+    let times = section.field("timeouts").section(report);
+    let policy = ServicePolicy {
         balance: balance(&section.field("balance").section(report), report),
         ejection: ejection(&section.field("ejection").section(report), report),
         upstream: upstream(&section.field("upstream").section(report), report),
-        timeouts: timeouts(&section.field("timeouts").section(report), report),
-        retry: Retry { attempts: section.field("retry").section(report).field("attempts").count(report) },
+        timeouts: timeouts(&times, report),
         drain_deadline: section.field("drain").section(report).field("deadline").optional_duration(report),
-    }
+    };
+    let attempts = section.field("retry").section(report).field("attempts").count(report);
+    let request = times.field("request").optional_duration(report);
+    (policy, ExchangePolicy { request, retry: Retry { attempts, ..Retry::default() } })
 }
 
 fn balance(section: &Section<'_>, report: &mut Report) -> Balance {
@@ -124,7 +140,6 @@ fn timeouts(section: &Section<'_>, report: &mut Report) -> Timeouts {
     Timeouts {
         connect: section.field("connect").optional_duration(report).unwrap_or(Timeouts::default().connect),
         header: section.field("header").duration(report),
-        request: section.field("request").optional_duration(report),
         idle: section.field("idle").duration(report),
         send: section.field("send").duration(report),
     }

@@ -7,6 +7,7 @@ mod host;
 mod path;
 
 use crate::id::ServiceId;
+use crate::policy::RoutePolicy;
 
 /// What a rule may look at. The engine implements it over a decoded header block.
 pub trait RequestView {
@@ -54,16 +55,18 @@ pub struct RouteMatch {
 }
 
 /// A rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// When it applies.
     pub matches: RouteMatch,
     /// Where it leads.
     pub service: ServiceId,
+    /// What holds for its exchanges.
+    pub policy: RoutePolicy,
 }
 
 /// The rules of one listener, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RouteTable {
     /// In the order they are tried.
     pub routes: Vec<Route>,
@@ -121,7 +124,11 @@ mod tests {
     };
 
     fn found(matches: Vec<RouteMatch>) -> Option<u32> {
-        let routes = (0..).zip(matches).map(|(n, matches)| Route { matches, service: ServiceId(n) });
+        let routes = (0..).zip(matches).map(|(n, matches)| Route {
+            matches,
+            service: ServiceId(n),
+            policy: RoutePolicy::default(),
+        });
         RouteTable { routes: routes.collect() }.find(&CHAT).map(|route| route.service.0)
     }
 

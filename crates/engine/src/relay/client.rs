@@ -1,9 +1,11 @@
 //! A request begins, or its trailers come.
 
 use super::Engine;
+use crate::conn::header_limits;
 use crate::exchange::{Exchange, Leg, Side};
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::{RequestHead, View, check_request, check_trailers};
+use evenkeel_core::policy::{Retry, RoutePolicy};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
@@ -109,7 +111,7 @@ impl Engine {
     pub(super) fn decode(&mut self, now: Moment, key: ConnKey, block: &[u8]) -> Option<HeaderList> {
         let mut list = self.take_list();
         let decoder = &mut self.conns[key].decoder;
-        let limits = &self.limits.headers;
+        let limits = &header_limits(&self.limits);
         let Err(error) = decoder.decode(block, limits, &mut self.store, &mut self.scratch, &mut list) else {
             return Some(list);
         };
@@ -157,6 +159,7 @@ impl Engine {
             began: now,
             deadline: Moment::NEVER,
             sent: now,
+            retry: Retry::default(),
             request,
             replay: self.spare_bytes.pop().unwrap_or_default(),
             is_replayable: true,
@@ -177,14 +180,16 @@ impl Engine {
         let Some(client) = self.conns[key].client() else { return };
         let listener = self.snapshot.listener(client.listener.id).unwrap_or(&client.listener);
         let view = View { list: &self.exchanges[exchange].request, store: &self.store };
-        let service = listener.routes.find(&view).and_then(|r| self.service_of.get(&r.service).copied());
-        let request_timeout = listener.policy.timeouts.request;
+        let route = listener.routes.find(&view);
+        let policy = route.map_or_else(RoutePolicy::default, |r| r.policy);
+        let service = route.and_then(|r| self.service_of.get(&r.service).copied());
         let Some(service) = service.filter(|&s| !self.services[s].is_removed) else {
             self.answer(now, exchange, ExchangeOutcome::NoRoute, 404);
             return;
         };
         self.exchanges[exchange].service = service;
-        if let Some(timeout) = self.services[service].service.policy.timeouts.request.or(request_timeout) {
+        self.exchanges[exchange].retry = policy.retry;
+        if let Some(timeout) = policy.request_timeout {
             self.exchanges[exchange].deadline = now + timeout;
             // The connection's timer stands for all its exchanges: they leave nothing behind when they end.
             self.arm_conn(key, now + timeout);

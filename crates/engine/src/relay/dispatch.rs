@@ -17,7 +17,7 @@ impl Engine {
     pub(super) fn dispatch(&mut self, now: Moment, exchange: ExchangeKey) {
         let ex = &self.exchanges[exchange];
         let service = &mut self.services[ex.service];
-        if ex.sent_times > service.service.policy.retry.attempts {
+        if ex.sent_times > ex.retry.attempts {
             self.fail(now, exchange, ExchangeOutcome::UpstreamGone);
             return;
         }

@@ -4,13 +4,14 @@ use crate::peer::Peer;
 use evenkeel_core::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec, EndpointState};
 use evenkeel_core::event::EventKind;
 use evenkeel_core::id::{ListenerId, ServiceId, WorkerIndex};
-use evenkeel_core::policy::{ListenerPolicy, ServicePolicy};
+use evenkeel_core::limits::Limits;
+use evenkeel_core::policy::{ListenerPolicy, RoutePolicy, ServicePolicy};
 use evenkeel_core::reason::CloseReason;
 use evenkeel_core::route::{Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{ListenerStats, ServiceStats, WorkerStats};
 use evenkeel_core::time::Moment;
-use evenkeel_engine::{Action, ConnKey, Engine, EngineSetup, Limits};
+use evenkeel_engine::{Action, ConnKey, Engine, EngineSetup};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +39,12 @@ pub(crate) fn address(port: u16) -> SocketAddr {
 
 impl Bench {
     pub(crate) fn new(policy: ServicePolicy, endpoints: u16) -> Self {
+        Self::with_route(policy, RoutePolicy::default(), endpoints)
+    }
+
+    pub(crate) fn with_route(policy: ServicePolicy, route: RoutePolicy, endpoints: u16) -> Self {
         let now = Moment::from_nanos(1_000_000_000);
-        let routes = vec![Route { matches: RouteMatch::default(), service: ServiceId(0) }];
+        let routes = vec![Route { matches: RouteMatch::default(), service: ServiceId(0), policy: route }];
         let listener = Arc::new(Listener {
             id: LISTENER,
             name: "web".into(),

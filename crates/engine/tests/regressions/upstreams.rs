@@ -2,7 +2,7 @@
 
 use crate::bench::Bench;
 use evenkeel_core::endpoint::EndpointState::{NotReady, Ready, Terminating};
-use evenkeel_core::policy::{Ejection, ServicePolicy, Timeouts, Upstream};
+use evenkeel_core::policy::{Ejection, RoutePolicy, ServicePolicy, Upstream};
 use evenkeel_engine::{ConnectFailure, PeerEnd};
 use evenkeel_wire::http2::ErrorCode;
 use std::time::Duration;
@@ -145,8 +145,8 @@ fn what_a_goaway_says_was_not_processed_goes_on_and_the_rest_is_waited_for() {
 fn requests_whose_time_ends_together_may_end_each_other() {
     let upstream =
         Upstream { max_connections: 1, max_requests_per_connection: Some(1), ..Upstream::default() };
-    let timeouts = Timeouts { request: Some(Duration::from_secs(2)), ..Timeouts::default() };
-    let mut bench = Bench::new(ServicePolicy { timeouts, ..policy(upstream) }, 1);
+    let route = RoutePolicy { request_timeout: Some(Duration::from_secs(2)), ..RoutePolicy::default() };
+    let mut bench = Bench::with_route(policy(upstream), route, 1);
     bench.client();
     bench.clients[0].request(1, true);
     bench.carry();

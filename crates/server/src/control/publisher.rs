@@ -189,6 +189,7 @@ impl Publisher {
         let routes = listener.routes.iter().map(|route| Route {
             matches: route.matches.clone(),
             service: self.services[&route.service].writer.service(),
+            policy: route.policy,
         });
         Listener {
             id: known.id,

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::dataplane::DataPlane;
 use evenkeel_config::model::{Admin, Config, EndpointSource, Listener, Log, LogLevel, Route, Service};
 use evenkeel_core::endpoint::EndpointSpec;
-use evenkeel_core::policy::{Drain, ListenerPolicy, ServicePolicy};
+use evenkeel_core::policy::{Drain, ListenerPolicy, RoutePolicy, ServicePolicy};
 use evenkeel_core::route::RouteMatch;
 use evenkeel_core::time::Moment;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -31,7 +31,11 @@ pub(crate) fn listener(name: &str, service: &str) -> Listener {
         name: name.into(),
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         policy: ListenerPolicy::default(),
-        routes: vec![Route { matches: RouteMatch::default(), service: service.into() }],
+        routes: vec![Route {
+            matches: RouteMatch::default(),
+            service: service.into(),
+            policy: RoutePolicy::default(),
+        }],
     }
 }
 

@@ -3,8 +3,10 @@
 use super::http2::{ClientHabits, EndpointHabits, OwnSettings};
 use super::network::Weather;
 use super::prng::Prng;
-use evenkeel_core::policy::{Balance, BalancePolicy, Ejection, Retry, ServicePolicy, Timeouts, Upstream};
-use evenkeel_engine::{Limits, Rate};
+use evenkeel_core::limits::{Limits, Rate};
+use evenkeel_core::policy::{
+    Balance, BalancePolicy, Ejection, RoutePolicy, ServicePolicy, Timeouts, Upstream,
+};
 use std::time::Duration;
 
 /// A line of the script. Which endpoint it hits is drawn when it happens.
@@ -210,18 +212,25 @@ pub(super) fn policy(prng: &mut Prng, is_healthy: bool) -> ServicePolicy {
             pending_timeout: Duration::from_secs(600),
         },
         timeouts: Timeouts { send: Duration::from_secs(600), ..Timeouts::default() },
-        retry: Retry::default(),
         drain_deadline: Some(Duration::from_secs(600)),
     };
     if !is_healthy {
         policy.upstream.pending = prng.pick(&[0, 3, 1024, 1024, 1024, 1024]);
         policy.upstream.max_connections = prng.pick(&[1, 2, 64, 64]);
         policy.upstream.pending_timeout = Duration::from_millis(prng.pick(&[10, 200, 5_000, 5_000, 5_000]));
-        policy.timeouts.request = prng.pick(&[None, None, None, None, Some(Duration::from_millis(60))]);
         policy.timeouts.idle = Duration::from_millis(prng.pick(&[30, 1_000, 3_600_000, 3_600_000]));
         policy.timeouts.connect = Duration::from_millis(prng.pick(&[30, 1_000, 5_000]));
-        policy.retry.attempts = prng.pick(&[1, 3, 3, 5]);
         policy.drain_deadline = Some(Duration::from_millis(prng.pick(&[1, 100, 30_000])));
+    }
+    policy
+}
+
+/// What holds for exchanges.
+pub(super) fn route_policy(prng: &mut Prng, is_healthy: bool) -> RoutePolicy {
+    let mut policy = RoutePolicy::default();
+    if !is_healthy {
+        policy.request_timeout = prng.pick(&[None, None, None, None, Some(Duration::from_millis(60))]);
+        policy.retry.attempts = prng.pick(&[1, 3, 3, 5]);
     }
     policy
 }

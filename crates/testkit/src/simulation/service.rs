@@ -1,10 +1,10 @@
 //! The simulated service: which endpoints are in its set, in which state, and the snapshots made of that.
 
 use super::prng::Prng;
-use super::scenario::{Scenario, policy};
+use super::scenario::{Scenario, policy, route_policy};
 use evenkeel_core::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec, EndpointState};
 use evenkeel_core::id::{ListenerId, ServiceId};
-use evenkeel_core::policy::{ListenerPolicy, ServicePolicy};
+use evenkeel_core::policy::{ListenerPolicy, RoutePolicy, ServicePolicy};
 use evenkeel_core::route::{Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{EndpointStats, ListenerStats, ServiceStats};
@@ -28,8 +28,13 @@ struct Member {
 pub fn one_service(endpoints: u16) -> (ListenerId, Arc<Snapshot>) {
     let members = (0..endpoints).map(|i| Member { spec: EndpointSpec::at(address(i)), is_in: true });
     let mut service =
-        SimulatedService::with(members.collect(), ServicePolicy::default(), ListenerPolicy::default());
+        SimulatedService::with(members.collect(), ServicePolicy::default(), route(RoutePolicy::default()));
     (LISTENER, service.publish(Moment::ZERO))
+}
+
+/// Everything goes to the one service.
+fn route(policy: RoutePolicy) -> RouteTable {
+    RouteTable { routes: vec![Route { matches: RouteMatch::default(), service: SERVICE, policy }] }
 }
 
 fn address(index: u16) -> SocketAddr {
@@ -55,15 +60,14 @@ impl SimulatedService {
         let members = (0..scenario.endpoints.len())
             .map(|i| Member { spec: EndpointSpec::at(address(i as u16)), is_in: i < scenario.first })
             .collect();
-        let mut listener_policy = ListenerPolicy::default();
-        listener_policy.timeouts.send = Duration::from_secs(600);
-        let mut service = Self::with(members, policy(prng, scenario.is_healthy), listener_policy);
+        let exchanges = route_policy(prng, scenario.is_healthy);
+        let mut service = Self::with(members, policy(prng, scenario.is_healthy), route(exchanges));
+        Arc::make_mut(&mut service.listener).policy.timeouts.send = Duration::from_secs(600);
         service.publish(Moment::ZERO);
         service
     }
 
-    fn with(members: Vec<Member>, policy: ServicePolicy, listener: ListenerPolicy) -> Self {
-        let routes = RouteTable { routes: vec![Route { matches: RouteMatch::default(), service: SERVICE }] };
+    fn with(members: Vec<Member>, policy: ServicePolicy, routes: RouteTable) -> Self {
         Self {
             members,
             writer: EndpointSetWriter::new(SERVICE, 1, EndpointIds::default()),
@@ -72,7 +76,7 @@ impl SimulatedService {
             listener: Arc::new(Listener {
                 id: LISTENER,
                 name: "simulated".into(),
-                policy: listener,
+                policy: ListenerPolicy::default(),
                 routes,
                 stats: Arc::new(ListenerStats::new(1)),
             }),
@@ -159,6 +163,7 @@ impl SimulatedService {
 
     pub(super) fn reload(&mut self, prng: &mut Prng, is_healthy: bool) {
         self.policy = policy(prng, is_healthy);
+        Arc::make_mut(&mut self.listener).routes = route(route_policy(prng, is_healthy));
     }
 
     pub(super) fn remove(&mut self, prng: &mut Prng) {

@@ -8,14 +8,14 @@ use super::watch::{Heard, Role, Watch};
 use crate::tape::Tape;
 use evenkeel_core::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec, EndpointState};
 use evenkeel_core::id::{ListenerId, ServiceId, WorkerIndex};
-use evenkeel_core::policy::{ListenerPolicy, ServicePolicy, Upstream};
+use evenkeel_core::limits::{Limits, Rate};
+use evenkeel_core::policy::{ListenerPolicy, RoutePolicy, ServicePolicy, Upstream};
 use evenkeel_core::route::{PathMatch, Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{ListenerStats, ServiceStats, WorkerStats};
 use evenkeel_core::time::Moment;
-use evenkeel_engine::{Action, ConnKey, ConnectFailure, Engine, EngineSetup, Limits, PeerEnd, Rate};
+use evenkeel_engine::{Action, ConnKey, ConnectFailure, Engine, EngineSetup, PeerEnd};
 use evenkeel_wire::detect::PREFACE;
-use evenkeel_wire::hpack::HeaderLimits;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ fn limits(tape: &mut Tape<'_>) -> Limits {
     }
     let rate = Rate { burst: tape.pick(&[2_000, 5]), per_second: 500 };
     Limits {
-        headers: HeaderLimits { list_bytes: tape.pick(&[64 * 1024, 500, 5_000]), ..HeaderLimits::default() },
+        header_list_bytes: tape.pick(&[64 * 1024, 500, 5_000]),
         concurrent_streams: tape.pick(&[1_000, 1, 4]),
         exchanges: tape.pick(&[100_000, 6]),
         connection_window: tape.pick(&[1 << 20, 65_535]),
@@ -92,7 +92,7 @@ impl Scene {
     pub(super) fn new(tape: &mut Tape<'_>) -> Self {
         let (now, is_wild) = (Moment::ZERO, tape.is_one_in(4));
         let limits = limits(tape);
-        let mut policy = ServicePolicy::default();
+        let (mut policy, mut exchanges) = (ServicePolicy::default(), RoutePolicy::default());
         if tape.is_one_in(2) {
             policy.upstream = Upstream {
                 max_connections: tape.pick(&[64, 1, 2]),
@@ -101,9 +101,9 @@ impl Scene {
                 pending: tape.pick(&[1024, 2]),
                 pending_timeout: Duration::from_secs(tape.pick(&[5, 1])),
             };
-            policy.timeouts.request = tape.pick(&[None, Some(Duration::from_secs(2))]);
+            exchanges.request_timeout = tape.pick(&[None, Some(Duration::from_secs(2))]);
             policy.timeouts.idle = Duration::from_secs(tape.pick(&[3600, 3]));
-            policy.retry.attempts = tape.pick(&[3, 1]);
+            exchanges.retry.attempts = tape.pick(&[3, 1]);
         }
         let mut writer = EndpointSetWriter::new(SERVICE, 1, EndpointIds::default());
         writer.publish(specs(tape), now);
@@ -119,7 +119,9 @@ impl Scene {
             id: LISTENER,
             name: "l".into(),
             policy: ListenerPolicy::default(),
-            routes: RouteTable { routes: vec![Route { matches: route, service: SERVICE }] },
+            routes: RouteTable {
+                routes: vec![Route { matches: route, service: SERVICE, policy: exchanges }],
+            },
             stats: Arc::new(ListenerStats::new(1)),
         });
         let snapshot =

@@ -3,11 +3,12 @@
 use super::*;
 use evenkeel_core::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec};
 use evenkeel_core::id::{ServiceId, WorkerIndex};
-use evenkeel_core::policy::{ListenerPolicy, ServicePolicy};
+use evenkeel_core::limits::Limits;
+use evenkeel_core::policy::{ListenerPolicy, RoutePolicy, ServicePolicy};
 use evenkeel_core::route::{Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{ListenerStats, ServiceStats};
-use evenkeel_engine::{EngineSetup, Limits};
+use evenkeel_engine::EngineSetup;
 use std::net::{TcpListener, TcpStream as Blocking};
 
 const LISTENER: ListenerId = ListenerId(0);
@@ -34,7 +35,11 @@ impl Hand {
             endpoints: Arc::clone(writer.current()),
             stats: Arc::new(ServiceStats::new(1)),
         };
-        let routes = vec![Route { matches: RouteMatch::default(), service: ServiceId(0) }];
+        let routes = vec![Route {
+            matches: RouteMatch::default(),
+            service: ServiceId(0),
+            policy: RoutePolicy::default(),
+        }];
         let listener = Listener {
             id: LISTENER,
             name: "web".into(),

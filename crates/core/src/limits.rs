@@ -1,13 +1,14 @@
-//! Every bound of a worker's engine, with its default.
-
-use evenkeel_wire::hpack::HeaderLimits;
-use evenkeel_wire::http2::DEFAULT_WINDOW;
+//! Every bound of a worker's engine, with its default: plain values, filled in by `config`, obeyed by the engine.
 
 /// Bounds of one worker. Each refusal is counted under its name and ends in a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Headers of one message.
-    pub headers: HeaderLimits,
+    /// Decoded bytes of one header list: names, values, and 32 a field (RFC 9113 §6.5.2).
+    pub header_list_bytes: usize,
+    /// Encoded bytes of one header block over all its frames.
+    pub header_block_bytes: usize,
+    /// Frames of one header block.
+    pub header_block_frames: u32,
     /// Streams that a client may have open on one connection.
     pub concurrent_streams: u32,
     /// Exchanges open at once on the worker.
@@ -46,10 +47,12 @@ pub struct Rate {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            headers: HeaderLimits::default(),
+            header_list_bytes: 64 * 1024,
+            header_block_bytes: 64 * 1024,
+            header_block_frames: 32,
             concurrent_streams: 1_000,
             exchanges: 100_000,
-            stream_window: DEFAULT_WINDOW,
+            stream_window: 65_535,
             connection_window: 1 << 20,
             replay_bytes: 64 * 1024,
             output_high: 128 * 1024,
