@@ -65,7 +65,7 @@ fn every_key_reaches_the_model() {
     let seconds = [times.connect, times.header, times.idle, times.send].map(|t| t.as_secs());
     assert_eq!(seconds, [1, 2, 4, 5]);
     let exchanges = listener.routes[0].policy;
-    assert_eq!((exchanges.request_timeout, exchanges.retry.attempts), (Some(Duration::from_secs(9)), 1));
+    assert_eq!((exchanges.request_timeout, exchanges.retry.attempts), (Some(Duration::from_secs(3)), 2));
 
     let policy = config.services[0].policy;
     assert_eq!((policy.upstream.max_connections, policy.upstream.max_streams), (2, 3));
