@@ -80,6 +80,7 @@ reasons! {
         RequestTimeout = "request_timeout", "the exchange took longer than its timeout";
         BadRequest = "bad_request", "the request's headers break the protocol's rules";
         Drained = "drained", "the drain's deadline came before the exchange ended";
+        SendTimeout = "send_timeout", "a peer did not take the body that waited for it";
         Shed = "shed", "the worker's memory budget was used up";
     }
 }
@@ -111,6 +112,8 @@ reasons! {
         ResetFlood = "reset_flood", "too many streams were reset in a short time (CVE-2023-44487, CVE-2025-8671)";
         ControlFlood = "control_flood", "too many control frames, or empty ones, in a short time";
         ContinuationFlood = "continuation_flood", "a header block of too many frames or bytes";
+        SettingsTimeout = "settings_timeout", "the peer did not acknowledge the SETTINGS in time (RFC 9113 §6.5.3)";
+        Shed = "shed", "it held the most of a memory budget of its worker that was used up";
         OutputFull = "output_full", "the peer does not read the control frames that answer its own";
         MaxSessions = "max_sessions", "the listener holds its most sessions";
         EndpointRemoved = "endpoint_removed", "the endpoint is no longer in its service";
@@ -126,6 +129,7 @@ reasons! {
     /// A named limit that refused something.
     Limit {
         MaxSessions = "max_sessions", "sessions of a listener";
+        AcceptErrors = "accept_errors", "errors in a row when accepting connections";
         Descriptors = "descriptors", "descriptors of the process";
         HeaderListBytes = "header_list_bytes", "decoded bytes of one header list";
         HeaderBlockBytes = "header_block_bytes", "encoded bytes of one header block";
@@ -137,7 +141,8 @@ reasons! {
         Pending = "pending", "exchanges that wait for one endpoint";
         UpstreamConnections = "upstream_connections", "connections of one worker to one endpoint";
         BufferedBytes = "buffered_bytes", "bytes that a worker may hold for slow receivers";
-        InternedBytes = "interned_bytes", "bytes of header fields that a worker's tables may own";
+        GrantedCredit = "granted_credit", "credit beyond the streams' first windows that a worker may have granted";
+        InternedBytes = "interned_bytes", "bytes of header fields that a worker's tables and waiting lists may hold";
         Exchanges = "exchanges", "exchanges open at once on a worker";
     }
 }

@@ -1,5 +1,6 @@
 //! One HTTP/2 connection as a value: of a client (a session) or to an endpoint (an upstream).
 
+use crate::cancelled::Cancelled;
 use crate::exchange::Side;
 use crate::keys::{ExchangeKey, PoolKey};
 use crate::output::{BufferPool, Output};
@@ -86,6 +87,8 @@ pub(crate) struct ClientSide {
     pub(crate) first_bytes: Vec<u8>,
     /// Streams that we reset lately: what the client had sent before it knew is dropped without complaint.
     pub(crate) reset_lately: VecDeque<u32>,
+    /// Streams that it cancelled and that endpoints may not have seen end: they count against its concurrency.
+    pub(crate) places_held: u32,
 }
 
 #[derive(Debug)]
@@ -100,6 +103,10 @@ pub(crate) struct UpstreamSide {
     /// No new exchange goes here any more.
     pub(crate) is_retiring: bool,
     pub(crate) served: u64,
+    /// Headers or data came since our last PING.
+    pub(crate) has_spoken: bool,
+    /// Streams that we reset and that the endpoint may not have seen end: they count against its concurrency.
+    pub(crate) cancelled: Box<Cancelled>,
 }
 
 /// Streams reset by us that are remembered for each client: as many as it may have open, for they may end together.
@@ -242,13 +249,19 @@ impl Conn {
         matches!(self.phase, Phase::Closing(_))
     }
 
+    /// Streams that count against a client's concurrency.
+    pub(crate) fn counted_streams(&self) -> usize {
+        self.streams.len() + self.client().map_or(0, |c| c.places_held as usize)
+    }
+
     /// Exchanges that an upstream could take now.
     pub(crate) fn free_streams(&self, most: u32) -> u32 {
         match &self.role {
             Role::Upstream(u)
                 if self.phase == Phase::Open && !u.is_retiring && u.next_stream <= MAX_STREAM_ID =>
             {
-                most.min(self.peer.max_concurrent_streams).saturating_sub(self.streams.len() as u32)
+                let taken = self.streams.len() as u32 + u.cancelled.len();
+                most.min(self.peer.max_concurrent_streams).saturating_sub(taken)
             }
             _ => 0,
         }
@@ -317,5 +330,6 @@ impl Conn {
             + self.decoder.held_bytes()
             + self.encoder.held_bytes()
             + self.streams.capacity() * size_of::<(u32, ExchangeKey)>()
+            + self.upstream().map_or(0, |u| size_of::<Cancelled>() + u.cancelled.held_bytes())
     }
 }

@@ -4,6 +4,7 @@
 //! the event loop (or the simulation) drives it. It knows no socket, no thread and no entropy but its seed.
 
 mod action;
+mod cancelled;
 mod conn;
 mod exchange;
 mod keys;

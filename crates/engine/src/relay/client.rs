@@ -52,7 +52,7 @@ impl Engine {
             return;
         }
         conn.highest_stream = stream;
-        let refused = if conn.streams.len() >= self.limits.concurrent_streams as usize {
+        let refused = if conn.counted_streams() >= self.limits.concurrent_streams as usize {
             Some(Limit::ConcurrentStreams)
         } else if self.exchanges.len() >= self.limits.exchanges {
             Some(Limit::Exchanges)

@@ -46,7 +46,7 @@ impl Engine {
             return;
         }
         conn.armed = Moment::NEVER;
-        let mut next = self.check_requests(now, key);
+        let mut next = self.check_requests(now, key).min(self.check_places(now, key));
         if !self.conns.has(key) {
             return;
         }

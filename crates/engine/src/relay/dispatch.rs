@@ -81,6 +81,8 @@ impl Engine {
             goaway: None,
             is_retiring: false,
             served: 0,
+            has_spoken: false,
+            cancelled: Box::default(),
         };
         let conn = self.conns.insert(Conn::new(Role::Upstream(side), Phase::Connecting, now, &self.limits));
         pool.conns.push(conn);

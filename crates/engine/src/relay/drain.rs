@@ -28,7 +28,7 @@ pub struct DrainProgress {
 }
 
 /// The octets of the PING that tells when a client has seen the first GOAWAY.
-const PING: [u8; 8] = *b"evenkeel";
+pub(super) const PING: [u8; 8] = *b"evenkeel";
 
 impl Engine {
     /// Asks every session to end; what is left at `deadline` is cut.

@@ -35,9 +35,10 @@ impl Engine {
     }
 
     fn leave(&mut self, exchange: ExchangeKey, side: Side, code: Option<ErrorCode>) {
+        let client = self.exchanges[exchange].client.at;
         let leg = self.exchanges[exchange].leg_mut(side);
         self.backlog_bytes -= std::mem::take(&mut leg.backlog).len();
-        let (at, trailers) = (leg.at.take(), leg.trailers.take());
+        let (at, trailers, has_ended) = (leg.at.take(), leg.trailers.take(), leg.is_received);
         if let Some(list) = trailers {
             self.give_list(*list);
         }
@@ -47,6 +48,9 @@ impl Engine {
         if let Some(code) = code.filter(|_| !conn.is_closing()) {
             conn.put_reset(stream, code, &mut self.buffers);
             self.mark_dirty(key);
+            if let (Side::Upstream, false, Some((client, _))) = (side, has_ended, client) {
+                self.unseen.push((key, client));
+            }
         }
         match side {
             Side::Client => self.due_clients.push(key),
@@ -92,7 +96,9 @@ impl Engine {
         }
         self.is_settling = true;
         loop {
-            if let Some(key) = self.due_upstreams.pop() {
+            if let Some((key, client)) = self.unseen.pop() {
+                self.hold_place(now, key, client);
+            } else if let Some(key) = self.due_upstreams.pop() {
                 self.upstream_stream_ended(now, key);
             } else if let Some(key) = self.due_clients.pop() {
                 self.client_stream_ended(now, key);
@@ -150,8 +156,8 @@ impl Engine {
         match side {
             Side::Client => {
                 let client = self.exchanges[exchange].client.at;
-                self.leave_client(exchange, Some(code));
                 self.leave_upstream(exchange, Some(ErrorCode::Cancel));
+                self.leave_client(exchange, Some(code));
                 self.finish(now, exchange, ExchangeOutcome::BadRequest);
                 if let Some((key, _)) = client {
                     self.count_reset(now, key);
@@ -173,8 +179,8 @@ impl Engine {
         if !self.exchanges.has(exchange) {
             return;
         }
-        self.leave_client(exchange, None);
         self.leave_upstream(exchange, Some(ErrorCode::Cancel));
+        self.leave_client(exchange, None);
         self.finish(now, exchange, outcome);
     }
 

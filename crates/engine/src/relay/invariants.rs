@@ -70,6 +70,13 @@ impl Engine {
         if clients != self.clients {
             return Err(format!("{clients} clients, {} counted", self.clients));
         }
+        let held = |conn: &Conn| conn.client().map_or(0, |c| c.places_held as usize);
+        let places: usize = self.conns.iter().map(|(_, c)| held(c)).sum();
+        let cancelled = self.conns.iter().filter_map(|(_, c)| c.upstream());
+        let of_clients = cancelled.flat_map(|u| u.cancelled.clients()).filter(|&c| self.conns.has(c)).count();
+        if places != of_clients || !self.unseen.is_empty() {
+            return Err(format!("{places} places held of clients, {of_clients} at upstreams"));
+        }
         for (key, pool) in self.pools.iter() {
             let opening = pool.conns.iter().filter(|&&c| {
                 self.conns.get(c).is_some_and(|c| matches!(c.phase, Phase::Connecting | Phase::Greeting))

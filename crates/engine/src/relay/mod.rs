@@ -6,6 +6,7 @@
 //! (snapshots), `clock` (deadlines).
 
 mod answer;
+mod cancel;
 mod client;
 mod clock;
 mod close;
@@ -103,6 +104,8 @@ pub struct Engine {
     /// Connections of which a stream has ended, to be looked at when the exchange is gone.
     due_clients: Vec<ConnKey>,
     due_upstreams: Vec<ConnKey>,
+    /// Streams that were reset at an upstream of which the endpoint may not have heard, with the client they served.
+    unseen: Vec<(ConnKey, ConnKey)>,
     is_settling: bool,
     actions: Vec<Action>,
     wheel: Wheel<Wake>,
@@ -148,6 +151,7 @@ impl Engine {
             dirty: Vec::new(),
             due_clients: Vec::new(),
             due_upstreams: Vec::new(),
+            unseen: Vec::new(),
             is_settling: false,
             actions: Vec::new(),
             wheel: Wheel::new(now),
@@ -186,6 +190,7 @@ impl Engine {
             recorded: now,
             first_bytes: Vec::new(),
             reset_lately: VecDeque::new(),
+            places_held: 0,
         };
         let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, now, &self.limits));
         self.clients += 1;

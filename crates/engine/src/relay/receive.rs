@@ -1,6 +1,7 @@
 //! Bytes to frames, and each frame to whom it concerns. What belongs to the connection itself is done here.
 
 use super::Engine;
+use super::drain::PING as DRAIN_PING;
 use crate::conn::{GoAwaySent, Phase, Role};
 use crate::keys::ConnKey;
 use evenkeel_core::event::EventKind;
@@ -144,6 +145,13 @@ impl Engine {
         if conn.phase == Phase::Greeting && !matches!(frame, Frame::Settings(_)) {
             return self.refuse_stranger(now, key);
         }
+        if let Role::Upstream(upstream) = &conn.role
+            && !upstream.has_spoken
+            && matches!(frame, Frame::Data { .. } | Frame::Headers { .. })
+        {
+            self.endpoint_spoke(key);
+        }
+        let conn = &mut self.conns[key];
         match frame {
             Frame::Data { stream, payload, flow_bytes, is_end, is_empty_frame } => {
                 if is_empty_frame && !is_end && !self.count_control(now, key) {
@@ -175,7 +183,7 @@ impl Engine {
             Frame::WindowUpdate { stream, increment } => self.stream_window(now, key, stream, increment),
             Frame::Settings(payload) => self.settings(now, key, payload),
             Frame::SettingsAck | Frame::HeadersPart => {}
-            Frame::Ping { is_ack: true, .. } => self.ping_answered(now, key),
+            Frame::Ping { is_ack: true, data } => self.ping_answered(now, key, data),
             Frame::Ping { is_ack: false, data } => {
                 if self.count_control(now, key) {
                     http2::put_ping(self.conns[key].output.buffer(&mut self.buffers), true, data);
@@ -275,9 +283,11 @@ impl Engine {
         }
     }
 
-    fn ping_answered(&mut self, now: Moment, key: ConnKey) {
-        if matches!(self.conns[key].goaway_sent, GoAwaySent::Announced(_)) {
+    fn ping_answered(&mut self, now: Moment, key: ConnKey, data: [u8; 8]) {
+        if data == DRAIN_PING && matches!(self.conns[key].goaway_sent, GoAwaySent::Announced(_)) {
             self.finish_announcement(now, key);
+        } else if !self.resets_were_seen(now, key, data) {
+            self.count_control(now, key);
         }
     }
 }
