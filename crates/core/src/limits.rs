@@ -56,6 +56,11 @@ pub struct Limits {
     pub resets: Rate,
     /// Score of control frames and empty frames in a burst, and a second.
     pub control_frames: Rate,
+    /// Resets sent on an upstream in a burst, and a second. Servers end connections that bring more, and clients share
+    /// upstreams; a cancelled call beyond it is left to end by itself, unheard. Node's server takes 1,000 and 33.
+    pub upstream_resets: Rate,
+    /// Resets of calls that had just begun which an endpoint may not have seen; servers on Rust's `h2` take 20.
+    pub early_resets: u32,
     /// How long a stream that we reset counts at its endpoint if the endpoint cannot be asked, or does not say, whether
     /// it has seen it.
     pub reset_linger: Duration,
@@ -93,6 +98,8 @@ impl Default for Limits {
             interned_bytes: 64 << 20,
             resets: Rate { burst: 2_000, per_second: 500 },
             control_frames: Rate { burst: 2_000, per_second: 500 },
+            upstream_resets: Rate { burst: 500, per_second: 33 },
+            early_resets: 10,
             reset_linger: Duration::from_secs(1),
             settings_ack: Duration::from_secs(10),
         }

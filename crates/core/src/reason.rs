@@ -136,6 +136,7 @@ reasons! {
         HeaderBlockFrames = "header_block_frames", "frames of one header block";
         ConcurrentStreams = "concurrent_streams", "streams open at once on a client's connection";
         Resets = "resets", "streams reset in a window of time on one connection";
+        UpstreamResets = "upstream_resets", "resets of cancelled exchanges on one upstream; the call ends by itself, unheard";
         ControlFrames = "control_frames", "decaying score of control and empty frames on one connection";
         ControlOutput = "control_output", "bytes of control frames that wait to leave";
         Pending = "pending", "exchanges that wait for one endpoint";

@@ -19,6 +19,16 @@ impl Score {
         self.level <= rate.burst as f32
     }
 
+    /// Counts an event if that is not one too many; whether it was counted.
+    pub(crate) fn take(&mut self, now: Moment, rate: Rate) -> bool {
+        let before = *self;
+        let is_counted = self.add(now, rate);
+        if !is_counted {
+            *self = before;
+        }
+        is_counted
+    }
+
     /// Useful work makes room for one more.
     pub(crate) fn forgive(&mut self) {
         self.level = (self.level - 1.0).max(0.0);

@@ -15,7 +15,7 @@ impl Engine {
             ExchangeOutcome::RequestTimeout | ExchangeOutcome::PendingTimeout => 504,
             _ => 503,
         };
-        self.leave_upstream(exchange, Some(ErrorCode::Cancel));
+        self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
         self.answer(now, exchange, outcome, status);
     }
 
@@ -66,7 +66,7 @@ impl Engine {
             self.give_list(list);
             self.mark_dirty(key);
         }
-        self.leave_client(exchange, reset);
+        self.leave_client(now, exchange, reset);
         if self.exchanges[exchange].service == usize::MAX
             && let Some(client) = self.conns[key].client()
         {

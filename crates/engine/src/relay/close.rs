@@ -109,7 +109,7 @@ impl Engine {
         for (_, exchange) in open {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.upstream.at = None;
-            if self.keep_answer(exchange) {
+            if self.keep_answer(now, exchange) {
                 continue;
             }
             if !is_planned {

@@ -40,7 +40,7 @@ impl Engine {
         let conn = &self.conns[key];
         let side = conn.side();
         let Some(&exchange) = conn.streams.get(&stream) else {
-            self.data_of_no_stream(now, key, stream);
+            self.data_of_no_stream(now, key, stream, is_end);
             return;
         };
         let ex = &mut self.exchanges[exchange];
@@ -80,26 +80,26 @@ impl Engine {
     pub(super) fn free_upstream_if_ended(&mut self, now: Moment, exchange: ExchangeKey) {
         let Some(ex) = self.exchanges.get(exchange) else { return };
         if ex.upstream.is_sent && ex.upstream.is_received && ex.upstream.at.is_some() {
-            self.leave_upstream(exchange, None);
+            self.leave_upstream(now, exchange, None);
             self.settle(now);
         }
     }
 
     /// The upstream stream is gone, but the whole answer is here: the client gets it, and the rest of the request is
     /// dropped (RFC 9113 §8.1). False if the answer is not whole.
-    pub(super) fn keep_answer(&mut self, exchange: ExchangeKey) -> bool {
+    pub(super) fn keep_answer(&mut self, now: Moment, exchange: ExchangeKey) -> bool {
         let leg = &mut self.exchanges[exchange].upstream;
         if !leg.is_received {
             return false;
         }
         leg.at = None;
         leg.is_sent = true;
-        self.leave_upstream(exchange, None);
+        self.leave_upstream(now, exchange, None);
         true
     }
 
     /// DATA of a stream that has ended, or never began.
-    fn data_of_no_stream(&mut self, now: Moment, key: ConnKey, stream: u32) {
+    fn data_of_no_stream(&mut self, now: Moment, key: ConnKey, stream: u32, is_end: bool) {
         let conn = &self.conns[key];
         if conn.is_unopened(stream) {
             let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
@@ -108,6 +108,8 @@ impl Engine {
             && !conn.is_past_goaway(stream)
         {
             self.refuse_stream(now, key, stream, ErrorCode::StreamClosed);
+        } else if is_end {
+            self.unheard_stream_ended(now, key, stream, false);
         }
     }
 

@@ -172,7 +172,7 @@ impl Engine {
 
     /// An exchange that its endpoint did not process goes to another one, or fails.
     pub(super) fn move_on(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
-        self.leave_upstream(exchange, None);
+        self.leave_upstream(now, exchange, None);
         let ex = &mut self.exchanges[exchange];
         if !ex.may_move() {
             self.fail(now, exchange, outcome);

@@ -29,6 +29,9 @@ impl Engine {
         let Some(&exchange) = conn.streams.get(&stream) else {
             let is_unopened = conn.is_unopened(stream);
             self.give_list(list);
+            if is_end {
+                self.unheard_stream_ended(now, key, stream, false);
+            }
             if is_unopened {
                 let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
                 self.refuse_peer(now, key, code, reason, "an answer on a stream that was not opened");
@@ -174,14 +177,14 @@ impl Engine {
             }
             return;
         }
-        let Some(exchange) = found else { return };
+        let Some(exchange) = found else { return self.unheard_stream_ended(now, key, stream, true) };
         if is_client {
             self.drop_client_leg(now, exchange, ExchangeOutcome::ClientReset);
             return;
         }
         let ex = &mut self.exchanges[exchange];
         ex.upstream.at = None;
-        if self.keep_answer(exchange) {
+        if self.keep_answer(now, exchange) {
             self.upstream_stream_ended(now, key);
             return;
         }
@@ -221,7 +224,7 @@ impl Engine {
             }
             if let Some(ex) = self.exchanges.get_mut(exchange) {
                 ex.upstream.at = None;
-                if self.keep_answer(exchange) {
+                if self.keep_answer(now, exchange) {
                     continue;
                 }
                 self.move_on(now, exchange, ExchangeOutcome::UpstreamGone);

@@ -1,6 +1,7 @@
 //! Ends of exchanges: complete, reset by either peer, or gone with a connection; and what that frees.
 
 use super::Engine;
+use crate::cancelled::Cancel;
 use crate::conn::{GoAwaySent, Phase};
 use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
@@ -8,6 +9,10 @@ use evenkeel_core::balancer::Report;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::ErrorCode;
+use std::time::Duration;
+
+/// An endpoint that had a call for less time than this may not have begun it.
+const EARLY: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// The client has its whole answer: the exchange is over, even if the request is not (RFC 9113 §8.1).
@@ -17,26 +22,29 @@ impl Engine {
             return;
         }
         let is_unread = !ex.client.is_received;
-        self.leave_upstream(exchange, Some(ErrorCode::Cancel));
-        self.leave_client(exchange, is_unread.then_some(ErrorCode::NoError));
+        self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
+        self.leave_client(now, exchange, is_unread.then_some(ErrorCode::NoError));
         self.finish(now, exchange, ExchangeOutcome::Completed);
     }
 
     /// Takes the exchange off its upstream stream; resets that if it has not ended by itself.
-    pub(super) fn leave_upstream(&mut self, exchange: ExchangeKey, code: Option<ErrorCode>) {
+    pub(super) fn leave_upstream(&mut self, now: Moment, exchange: ExchangeKey, code: Option<ErrorCode>) {
         let leg = &self.exchanges[exchange].upstream;
         let has_ended = leg.is_sent && leg.is_received;
-        self.leave(exchange, Side::Upstream, code.filter(|_| !has_ended));
+        self.leave(now, exchange, Side::Upstream, code.filter(|_| !has_ended));
     }
 
     /// Takes the exchange off its client stream; resets that with a code if there is one.
-    pub(super) fn leave_client(&mut self, exchange: ExchangeKey, code: Option<ErrorCode>) {
-        self.leave(exchange, Side::Client, code);
+    pub(super) fn leave_client(&mut self, now: Moment, exchange: ExchangeKey, code: Option<ErrorCode>) {
+        self.leave(now, exchange, Side::Client, code);
     }
 
-    fn leave(&mut self, exchange: ExchangeKey, side: Side, code: Option<ErrorCode>) {
-        let client = self.exchanges[exchange].client.at;
-        let leg = self.exchanges[exchange].leg_mut(side);
+    fn leave(&mut self, now: Moment, exchange: ExchangeKey, side: Side, code: Option<ErrorCode>) {
+        let ex = &mut self.exchanges[exchange];
+        let client = ex.client.at;
+        let is_early = !ex.is_answered && now.since(ex.sent) < EARLY;
+        let leg = ex.leg_mut(side);
+        let is_sent = leg.is_sent;
         self.backlog_bytes -= std::mem::take(&mut leg.backlog).len();
         let (at, trailers, has_ended) = (leg.at.take(), leg.trailers.take(), leg.is_received);
         if let Some(list) = trailers {
@@ -46,10 +54,11 @@ impl Engine {
         let Some(conn) = self.conns.get_mut(key) else { return };
         conn.streams.remove(&stream);
         if let Some(code) = code.filter(|_| !conn.is_closing()) {
-            conn.put_reset(stream, code, &mut self.buffers);
-            self.mark_dirty(key);
             if let (Side::Upstream, false, Some((client, _))) = (side, has_ended, client) {
-                self.unseen.push((key, client));
+                self.cancels.push((key, Cancel { stream, client, code, is_early, is_sent }));
+            } else {
+                conn.put_reset(stream, code, &mut self.buffers);
+                self.mark_dirty(key);
             }
         }
         match side {
@@ -96,8 +105,8 @@ impl Engine {
         }
         self.is_settling = true;
         loop {
-            if let Some((key, client)) = self.unseen.pop() {
-                self.hold_place(now, key, client);
+            if let Some((key, cancel)) = self.cancels.pop() {
+                self.cancel(now, key, cancel);
             } else if let Some(key) = self.due_upstreams.pop() {
                 self.upstream_stream_ended(now, key);
             } else if let Some(key) = self.due_clients.pop() {
@@ -156,8 +165,8 @@ impl Engine {
         match side {
             Side::Client => {
                 let client = self.exchanges[exchange].client.at;
-                self.leave_upstream(exchange, Some(ErrorCode::Cancel));
-                self.leave_client(exchange, Some(code));
+                self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
+                self.leave_client(now, exchange, Some(code));
                 self.finish(now, exchange, ExchangeOutcome::BadRequest);
                 if let Some((key, _)) = client {
                     self.count_reset(now, key);
@@ -168,7 +177,7 @@ impl Engine {
                 if let Some(pool) = ex.pool {
                     self.report(now, pool, Report::Failed);
                 }
-                self.leave_upstream(exchange, Some(code));
+                self.leave_upstream(now, exchange, Some(code));
                 self.fail(now, exchange, ExchangeOutcome::UpstreamProtocolError);
             }
         }
@@ -179,19 +188,19 @@ impl Engine {
         if !self.exchanges.has(exchange) {
             return;
         }
-        self.leave_upstream(exchange, Some(ErrorCode::Cancel));
-        self.leave_client(exchange, None);
+        self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
+        self.leave_client(now, exchange, None);
         self.finish(now, exchange, outcome);
     }
 
     /// The endpoint reset its stream: the client hears the same code.
     pub(super) fn pass_reset(&mut self, now: Moment, exchange: ExchangeKey, code: ErrorCode) {
-        self.leave_upstream(exchange, None);
+        self.leave_upstream(now, exchange, None);
         // REFUSED_STREAM would tell the client that nothing was processed, which holds only before an answer.
         let is_answered = self.exchanges[exchange].is_answered;
         let code =
             if is_answered && code == ErrorCode::RefusedStream { ErrorCode::InternalError } else { code };
-        self.leave_client(exchange, Some(code));
+        self.leave_client(now, exchange, Some(code));
         self.finish(now, exchange, ExchangeOutcome::UpstreamReset);
     }
 }

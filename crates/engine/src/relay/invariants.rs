@@ -74,7 +74,7 @@ impl Engine {
         let places: usize = self.conns.iter().map(|(_, c)| held(c)).sum();
         let cancelled = self.conns.iter().filter_map(|(_, c)| c.upstream());
         let of_clients = cancelled.flat_map(|u| u.cancelled.clients()).filter(|&c| self.conns.has(c)).count();
-        if places != of_clients || !self.unseen.is_empty() {
+        if places != of_clients || !self.cancels.is_empty() {
             return Err(format!("{places} places held of clients, {of_clients} at upstreams"));
         }
         for (key, pool) in self.pools.iter() {

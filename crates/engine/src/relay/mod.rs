@@ -20,6 +20,7 @@ mod receive;
 mod refresh;
 
 use crate::action::{Action, ConnectFailure, PeerEnd};
+use crate::cancelled::Cancel;
 use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role};
 use crate::exchange::Exchange;
 use crate::keys::{ConnKey, ConnMark, ExchangeKey, ExchangeMark, PoolKey, PoolMark};
@@ -104,8 +105,8 @@ pub struct Engine {
     /// Connections of which a stream has ended, to be looked at when the exchange is gone.
     due_clients: Vec<ConnKey>,
     due_upstreams: Vec<ConnKey>,
-    /// Streams that were reset at an upstream of which the endpoint may not have heard, with the client they served.
-    unseen: Vec<(ConnKey, ConnKey)>,
+    /// Streams to be cancelled at upstreams, when the exchange is gone.
+    cancels: Vec<(ConnKey, Cancel)>,
     is_settling: bool,
     actions: Vec<Action>,
     wheel: Wheel<Wake>,
@@ -151,7 +152,7 @@ impl Engine {
             dirty: Vec::new(),
             due_clients: Vec::new(),
             due_upstreams: Vec::new(),
-            unseen: Vec::new(),
+            cancels: Vec::new(),
             is_settling: false,
             actions: Vec::new(),
             wheel: Wheel::new(now),
