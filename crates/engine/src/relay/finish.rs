@@ -4,6 +4,7 @@ use super::Engine;
 use crate::conn::{GoAwaySent, Phase};
 use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
+use crate::window::Window;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_core::time::Moment;
@@ -37,7 +38,10 @@ impl Engine {
     fn leave(&mut self, exchange: ExchangeKey, side: Side, code: Option<ErrorCode>) {
         let client = self.exchanges[exchange].client.at;
         let leg = self.exchanges[exchange].leg_mut(side);
-        self.backlog_bytes -= std::mem::take(&mut leg.backlog).len();
+        self.backlog_bytes -= std::mem::take(&mut leg.backlog).held_bytes();
+        leg.stalled_since = Moment::NEVER;
+        self.granted_credit -= leg.window.grown(self.limits.stream_window);
+        (leg.window, leg.receive_window) = (Window::new(self.limits.stream_window), 0);
         let (at, trailers, has_ended) = (leg.at.take(), leg.trailers.take(), leg.is_received);
         if let Some(list) = trailers {
             self.give_list(*list);
