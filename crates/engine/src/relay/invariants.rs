@@ -79,7 +79,7 @@ impl Engine {
         }
         let stalled = self.conns.iter().filter(|(_, c)| c.stalled_since.is_some());
         let slow: usize = stalled.map(|(_, c)| c.output.held_bytes()).sum();
-        if backlog_bytes + replay_bytes + slow > self.limits.buffered_bytes {
+        if backlog_bytes + replay_bytes + slow > self.shed_at {
             return Err(format!("{} bytes wait, and nothing was shed", backlog_bytes + replay_bytes + slow));
         }
         let mut clients = 0;

@@ -167,7 +167,9 @@ impl Engine {
                 self.data(now, key, stream, payload, flow_bytes, is_end);
             }
             Frame::Headers { stream, block, is_end } => {
-                conn.control.forgive();
+                if conn.is_unopened(stream) || !conn.is_client() {
+                    conn.control.forgive();
+                }
                 if conn.is_client() {
                     self.client_headers(now, key, stream, block, is_end);
                 } else {
