@@ -5,6 +5,7 @@ use crate::exchange::Side;
 use crate::keys::{ExchangeKey, PoolKey};
 use crate::output::{BufferPool, Output};
 use crate::score::Score;
+use crate::window::{Change, Window};
 use evenkeel_core::event::ConnectionFigures;
 use evenkeel_core::id::{EndpointId, ServiceId};
 use evenkeel_core::limits::Limits;
@@ -49,7 +50,7 @@ pub(crate) enum Phase {
     Detecting,
     /// An upstream's socket is being opened.
     Connecting,
-    /// The upstream's SETTINGS are awaited; nothing was asked of it yet.
+    /// The peer's SETTINGS are awaited; nothing was asked of an upstream yet, and a client has to begin with them.
     Greeting,
     /// At work.
     Open,
@@ -66,6 +67,15 @@ pub(crate) enum GoAwaySent {
     Announced(Moment),
     /// GOAWAY with the last id that is processed.
     Final(u32),
+}
+
+/// Whether a new connection's peer may use a dynamic table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TableOffer {
+    /// The protocol's default.
+    Default,
+    /// None: the worker is short of memory for them.
+    None,
 }
 
 /// What only one kind of connection has.
@@ -112,6 +122,9 @@ pub(crate) struct UpstreamSide {
 /// Streams reset by us that are remembered for each client: as many as it may have open, for they may end together.
 pub(crate) const RESET_LATELY: usize = 1024;
 
+/// Answers to DATA that a peer may save up.
+const MOST_ANSWERS_DUE: u32 = 4096;
+
 /// What the codecs know of the limits.
 pub(crate) fn header_limits(limits: &Limits) -> HeaderLimits {
     HeaderLimits {
@@ -141,10 +154,18 @@ pub(crate) struct Conn {
     pub(crate) send_window: i64,
     /// What came since credit was last given back.
     pub(crate) received: u32,
+    /// The size of the window in which it came.
+    pub(crate) window: Window,
     /// Exchanges whose data waits for this connection's window or room in its output.
     pub(crate) blocked: VecDeque<ExchangeKey>,
     pub(crate) resets: Score,
     pub(crate) control: Score,
+    /// WINDOW_UPDATE and PING frames that DATA of ours gives its peer reason for: they are no flood.
+    pub(crate) answers_due: u32,
+    /// When our SETTINGS went out, until they are acknowledged.
+    pub(crate) settings_sent: Option<Moment>,
+    /// Those SETTINGS allow the peer no table.
+    pub(crate) is_tableless: bool,
     /// The earliest deadline that was armed; later ones are armed when it fires.
     pub(crate) armed: Moment,
     pub(crate) opened: Moment,
@@ -179,9 +200,13 @@ impl Conn {
             highest_stream: 0,
             send_window: i64::from(DEFAULT_WINDOW),
             received: 0,
+            window: Window::new(limits.connection_window.max(DEFAULT_WINDOW)),
             blocked: VecDeque::new(),
             resets: Score::default(),
             control: Score::default(),
+            answers_due: 0,
+            settings_sent: None,
+            is_tableless: false,
             armed: Moment::NEVER,
             opened: now,
             idle_since: now,
@@ -268,17 +293,21 @@ impl Conn {
     }
 
     /// Appends what both sides send first: our settings and the connection's window.
-    pub(crate) fn greet(&mut self, limits: &Limits, pool: &mut BufferPool) {
+    pub(crate) fn greet(&mut self, now: Moment, limits: &Limits, table: TableOffer, pool: &mut BufferPool) {
         let is_upstream = !self.is_client();
+        self.settings_sent = Some(now);
+        self.is_tableless = table == TableOffer::None;
+        let default = Settings::default();
         let settings = Settings {
             max_concurrent_streams: if is_upstream {
-                Settings::default().max_concurrent_streams
+                default.max_concurrent_streams
             } else {
                 limits.concurrent_streams
             },
+            header_table_size: if self.is_tableless { 0 } else { default.header_table_size },
             initial_window_size: limits.stream_window,
             max_header_list_size: limits.header_list_bytes as u32,
-            ..Settings::default()
+            ..default
         };
         let out = self.output.buffer(pool);
         if is_upstream {
@@ -312,21 +341,45 @@ impl Conn {
         http2::put_rst_stream(self.output.buffer(pool), stream, code);
     }
 
+    /// DATA frames go out: for each the peer may give credit back twice, and measure with a PING how fast it came.
+    pub(crate) fn expect_answers(&mut self, frames: u32) {
+        self.answers_due = (self.answers_due + 3 * frames).min(MOST_ANSWERS_DUE);
+    }
+
     /// Counts received flow-controlled bytes and gives the credit back in halves of the window; it is never withheld.
     /// True if that is something to write.
-    pub(crate) fn took(&mut self, flow_bytes: u32, limits: &Limits, pool: &mut BufferPool) -> bool {
+    pub(crate) fn took(
+        &mut self,
+        now: Moment,
+        flow_bytes: u32,
+        limits: &Limits,
+        pool: &mut BufferPool,
+    ) -> bool {
         self.received += flow_bytes;
-        let gives_back = self.received >= limits.connection_window.max(DEFAULT_WINDOW) / 2;
-        if gives_back {
-            http2::put_window_update(self.output.buffer(pool), 0, std::mem::take(&mut self.received));
+        if !self.window.is_due(self.received) {
+            return false;
         }
-        gives_back
+        let first = limits.connection_window.max(DEFAULT_WINDOW);
+        let mut change = self.window.wish(now, first, limits.most_connection_window.max(first));
+        let given = match &mut change {
+            Change::None => self.received,
+            Change::Grow(more) => self.received + *more,
+            Change::Settle(less) => {
+                *less = (*less).min(self.received);
+                self.received - *less
+            }
+        };
+        self.window.apply(change);
+        self.received = 0;
+        if given > 0 {
+            http2::put_window_update(self.output.buffer(pool), 0, given);
+        }
+        given > 0
     }
 
     /// Memory beside the struct itself.
     pub(crate) fn held_bytes(&self) -> usize {
         self.reader.held_bytes()
-            + self.output.held_bytes()
             + self.decoder.held_bytes()
             + self.encoder.held_bytes()
             + self.streams.capacity() * size_of::<(u32, ExchangeKey)>()

@@ -2,6 +2,7 @@
 
 use crate::keys::{ConnKey, PoolKey};
 use crate::output::Backlog;
+use crate::window::Window;
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::policy::Retry;
 use evenkeel_core::time::Moment;
@@ -32,6 +33,8 @@ pub(crate) struct Leg {
     pub(crate) send_window: i64,
     /// What the peer may send.
     pub(crate) receive_window: i64,
+    /// The size of that window, used or not.
+    pub(crate) window: Window,
     /// Received and not yet sent on.
     pub(crate) uncredited: u32,
     /// Received, sent on, and not yet given back as credit.
@@ -50,6 +53,8 @@ pub(crate) struct Leg {
     pub(crate) trailers: Option<Box<HeaderList>>,
     /// Whether the exchange stands in the connection's `blocked` queue.
     pub(crate) is_blocked: bool,
+    /// Since when the peer has taken nothing of the backlog; `NEVER` without one.
+    pub(crate) stalled_since: Moment,
 }
 
 impl Leg {
@@ -58,6 +63,7 @@ impl Leg {
             at,
             send_window,
             receive_window,
+            window: Window::new(receive_window as u32),
             uncredited: 0,
             owed_credit: 0,
             is_received: false,
@@ -67,6 +73,7 @@ impl Leg {
             ends_after_backlog: false,
             trailers: None,
             is_blocked: false,
+            stalled_since: Moment::NEVER,
         }
     }
 }

@@ -13,8 +13,10 @@ mod relay;
 mod request;
 mod score;
 mod slots;
+mod spares;
 mod timers;
 mod upstream;
+mod window;
 
 pub use action::{Action, ConnectFailure, PeerEnd};
 pub use keys::{ConnKey, ConnMark};

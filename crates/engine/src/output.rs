@@ -5,6 +5,8 @@
 pub(crate) struct Output {
     bytes: Vec<u8>,
     start: usize,
+    /// Memory as the worker's budget knows it.
+    counted: usize,
 }
 
 impl Output {
@@ -43,8 +45,21 @@ impl Output {
         }
     }
 
+    /// The whole memory that it pins, however little waits in it.
     pub(crate) fn held_bytes(&self) -> usize {
         self.bytes.capacity()
+    }
+
+    /// Brings a budget up to date with what this output pins now.
+    pub(crate) fn count(&mut self, budget: &mut usize) {
+        let held = self.bytes.capacity();
+        *budget = *budget + held - self.counted;
+        self.counted = held;
+    }
+
+    /// Forgets what waits.
+    pub(crate) fn clear(&mut self, pool: &mut BufferPool) {
+        self.advance(self.len(), pool);
     }
 }
 
@@ -74,6 +89,9 @@ impl BufferPool {
     }
 }
 
+/// Memory that a backlog may pin without use.
+const MOST_SLACK: usize = 16 * 1024;
+
 /// Bytes of one stream that wait for a window or for room in the output.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
@@ -90,22 +108,36 @@ impl Backlog {
         self.len() == 0
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    /// Appends; how much more memory it pins.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> usize {
+        let before = self.bytes.capacity();
         self.bytes.extend_from_slice(bytes);
+        self.bytes.capacity() - before
+    }
+
+    /// The whole memory that it pins.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
     }
 
     pub(crate) fn front(&self, n: usize) -> &[u8] {
         &self.bytes[self.start..self.start + n]
     }
 
-    pub(crate) fn drop_front(&mut self, n: usize) {
+    /// Drops what has left; how much less memory it pins.
+    pub(crate) fn drop_front(&mut self, n: usize) -> usize {
+        let before = self.bytes.capacity();
         self.start += n;
         if self.start == self.bytes.len() {
             *self = Self::default();
-        } else if self.start > 64 * 1024 {
+        } else if self.start > self.bytes.len() / 2 {
             self.bytes.drain(..self.start);
             self.start = 0;
+            if self.bytes.capacity() > 4 * self.bytes.len().max(MOST_SLACK) {
+                self.bytes.shrink_to(2 * self.bytes.len());
+            }
         }
+        before - self.bytes.capacity()
     }
 }
 

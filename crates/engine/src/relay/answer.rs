@@ -12,7 +12,9 @@ impl Engine {
     pub(super) fn fail(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
         let status = match outcome {
             ExchangeOutcome::UpstreamProtocolError => 502,
-            ExchangeOutcome::RequestTimeout | ExchangeOutcome::PendingTimeout => 504,
+            ExchangeOutcome::RequestTimeout
+            | ExchangeOutcome::PendingTimeout
+            | ExchangeOutcome::SendTimeout => 504,
             _ => 503,
         };
         self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));

@@ -45,7 +45,9 @@ impl Engine {
         if stream <= conn.highest_stream {
             let was_reset = conn.client().is_some_and(|c| c.reset_lately.contains(&stream));
             self.give_list(list);
-            if !was_reset {
+            if was_reset {
+                self.count_control(now, key);
+            } else {
                 let (code, reason) = (ErrorCode::StreamClosed, CloseReason::ProtocolError);
                 self.refuse_peer(now, key, code, reason, "headers on a stream that has ended");
             }
@@ -161,7 +163,7 @@ impl Engine {
             sent: now,
             retry: Retry::default(),
             request,
-            replay: self.spare_bytes.pop().unwrap_or_default(),
+            replay: Vec::new(),
             is_replayable: true,
             request_trailers: None,
             tried: Vec::new(),

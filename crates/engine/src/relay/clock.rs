@@ -30,6 +30,8 @@ impl Engine {
             }
         }
         self.due = due;
+        self.settle_budgets();
+        self.relieve(now);
     }
 
     /// Publishes what memory goes to; walks all connections, so not for every turn.
@@ -47,6 +49,7 @@ impl Engine {
         }
         conn.armed = Moment::NEVER;
         let mut next = self.check_requests(now, key).min(self.check_places(now, key));
+        next = next.min(self.check_stalls(now, key));
         if !self.conns.has(key) {
             return;
         }
@@ -72,7 +75,7 @@ impl Engine {
                 }
                 None
             }
-            Phase::Detecting => {
+            Phase::Detecting | Phase::Greeting if conn.is_client() => {
                 is_over(Some(conn.opened), timeouts.header).then_some(CloseReason::HeaderTimeout)
             }
             _ if is_opening => {
@@ -80,6 +83,7 @@ impl Engine {
             }
             _ if is_over(conn.header_since, timeouts.header) => Some(CloseReason::HeaderTimeout),
             _ if is_over(conn.stalled_since, timeouts.send) => Some(CloseReason::SendTimeout),
+            _ if is_over(conn.settings_sent, self.limits.settings_ack) => Some(CloseReason::SettingsTimeout),
             _ if is_over(idle_since, timeouts.idle) => Some(CloseReason::IdleTimeout),
             _ => None,
         };
@@ -91,8 +95,11 @@ impl Engine {
         let recorded = conn.client().filter(|_| conn.phase == Phase::Open).map(|c| c.recorded);
         let wants_record = is_over(recorded, self.log_interval);
         if let Some(reason) = reason {
-            let is_nobodys_fault = matches!(reason, CloseReason::IdleTimeout | CloseReason::ConnectTimeout);
-            let goaway = if is_nobodys_fault { ErrorCode::NoError } else { ErrorCode::EnhanceYourCalm };
+            let goaway = match reason {
+                CloseReason::IdleTimeout | CloseReason::ConnectTimeout => ErrorCode::NoError,
+                CloseReason::SettingsTimeout => ErrorCode::SettingsTimeout,
+                _ => ErrorCode::EnhanceYourCalm,
+            };
             self.end_conn(now, key, reason, Some(goaway));
             return;
         }

@@ -42,12 +42,31 @@ impl Engine {
         conn.phase = Phase::Closing(reason);
         conn.idle_since = now;
         self.abandon_streams(now, key, before, reason);
+        // Nothing is read or asked on it any more; its tables need not wait for its last bytes.
+        let conn = &mut self.conns[key];
+        conn.decoder.clear(&mut self.store);
+        conn.encoder.clear(&mut self.store);
         if self.conns[key].output.is_empty() {
             self.remove_conn(now, key, reason, Some(false));
         } else {
             self.mark_dirty(key);
             self.arm_conn(key, now + LAST_BYTES);
         }
+    }
+
+    /// Ends a connection at once: what waits for its peer, which does not take it, is dropped.
+    pub(super) fn cut_conn(&mut self, now: Moment, key: ConnKey, reason: CloseReason) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        conn.output.clear(&mut self.buffers);
+        conn.output.count(&mut self.output_bytes);
+        if let Phase::Closing(reason) = conn.phase {
+            self.remove_conn(now, key, reason, Some(false));
+            return;
+        }
+        let before = conn.phase;
+        conn.phase = Phase::Closing(reason);
+        self.abandon_streams(now, key, before, reason);
+        self.remove_conn(now, key, reason, Some(false));
     }
 
     /// The socket is gone already.
@@ -73,6 +92,7 @@ impl Engine {
             for (_, exchange) in open {
                 let outcome = match reason {
                     CloseReason::DrainDeadline => ExchangeOutcome::Drained,
+                    CloseReason::Shed => ExchangeOutcome::Shed,
                     _ => ExchangeOutcome::ClientGone,
                 };
                 self.drop_client_leg(now, exchange, outcome);
@@ -138,6 +158,8 @@ impl Engine {
         let Some(mut conn) = self.conns.remove(key) else { return };
         conn.decoder.clear(&mut self.store);
         conn.encoder.clear(&mut self.store);
+        conn.output.clear(&mut self.buffers);
+        conn.output.count(&mut self.output_bytes);
         conn.figures.age = now.since(conn.opened);
         let (figures, detail) = (conn.figures, conn.detail);
         match conn.role {

@@ -6,6 +6,7 @@
 use super::Engine;
 use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
+use crate::window::Change;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
@@ -34,7 +35,7 @@ impl Engine {
         is_end: bool,
     ) {
         let conn = &mut self.conns[key];
-        if conn.took(flow_bytes, &self.limits, &mut self.buffers) {
+        if conn.took(now, flow_bytes, &self.limits, &mut self.buffers) {
             self.mark_dirty(key);
         }
         let conn = &self.conns[key];
@@ -66,7 +67,7 @@ impl Engine {
             leg.uncredited += payload.len() as u32;
             if payload.is_empty() && !is_end {
                 // An empty frame means nothing to the other side, which might count it as an attack.
-                self.credit(exchange, side, 0);
+                self.credit(now, exchange, side, 0);
             } else {
                 self.forward(now, exchange, side, payload, is_end);
             }
@@ -117,11 +118,14 @@ impl Engine {
     fn forward(&mut self, now: Moment, exchange: ExchangeKey, from: Side, payload: &[u8], is_end: bool) {
         let ex = &mut self.exchanges[exchange];
         if from == Side::Client && ex.is_replayable {
-            let held = self.backlog_bytes + self.replay_bytes + payload.len();
-            let is_small = ex.replay.len() + payload.len() <= self.limits.replay_bytes;
-            if is_small && held <= self.limits.buffered_bytes {
+            if ex.replay.len() + payload.len() <= self.limits.replay_bytes {
+                if ex.replay.capacity() == 0 {
+                    ex.replay = self.spares.take_body();
+                    self.replay_bytes += ex.replay.capacity();
+                }
+                let before = ex.replay.capacity();
                 ex.replay.extend_from_slice(payload);
-                self.replay_bytes += payload.len();
+                self.replay_bytes += ex.replay.capacity() - before;
             } else if ex.upstream.at.is_some() {
                 ex.is_replayable = false;
                 let replay = std::mem::take(&mut ex.replay);
@@ -149,7 +153,7 @@ impl Engine {
                 leg.send_window -= payload.len() as i64;
                 leg.is_sent = is_end;
                 self.mark_dirty(key);
-                self.credit(exchange, from, payload.len() as u32);
+                self.credit(now, exchange, from, payload.len() as u32);
                 if is_end {
                     self.sent_end(now, exchange, to);
                 }
@@ -163,16 +167,10 @@ impl Engine {
             }
         }
         let rest = &payload[sent..];
-        if self.backlog_bytes + self.replay_bytes + rest.len() > self.limits.buffered_bytes {
-            self.stats.refused(Limit::BufferedBytes);
-            self.fail(now, exchange, ExchangeOutcome::Shed);
-            return;
-        }
         let leg = self.exchanges[exchange].leg_mut(to);
-        leg.backlog.push(rest);
+        self.backlog_bytes += leg.backlog.push(rest);
         leg.ends_after_backlog = is_end;
-        self.backlog_bytes += rest.len();
-        self.credit(exchange, from, sent as u32);
+        self.credit(now, exchange, from, sent as u32);
         self.flush_leg(now, exchange, to);
     }
 
@@ -240,9 +238,8 @@ impl Engine {
         if n > 0 || (ends_here && leg.backlog.is_empty()) {
             write_data(conn, stream, leg.backlog.front(n), ends_here, &mut self.buffers);
             leg.send_window -= n as i64;
-            leg.backlog.drop_front(n);
+            self.backlog_bytes -= leg.backlog.drop_front(n);
             leg.is_sent |= ends_here;
-            self.backlog_bytes -= n;
         }
         let stop = if leg.backlog.is_empty() {
             Stop::Done
@@ -258,7 +255,8 @@ impl Engine {
     }
 
     fn after_flush(&mut self, now: Moment, exchange: ExchangeKey, side: Side, stop: Stop, sent: usize) {
-        self.credit(exchange, side.other(), sent as u32);
+        self.credit(now, exchange, side.other(), sent as u32);
+        self.watch_stall(now, exchange, side, sent);
         let leg = self.exchanges[exchange].leg_mut(side);
         match stop {
             Stop::Done => {
@@ -354,23 +352,82 @@ impl Engine {
         true
     }
 
-    /// Bytes from this side have left on the other: gives the stream's credit back in halves of its window.
-    fn credit(&mut self, exchange: ExchangeKey, side: Side, sent: u32) {
-        let half = self.limits.stream_window / 2;
+    /// Bytes from this side have left on the other: gives the stream's credit back in halves of its window, which
+    /// grows for bulk while the budget lasts.
+    fn credit(&mut self, now: Moment, exchange: ExchangeKey, side: Side, sent: u32) {
         let leg = self.exchanges[exchange].leg_mut(side);
         // What is sent again to another endpoint was credited the first time.
         let fresh = sent.min(leg.uncredited);
         leg.uncredited -= fresh;
         leg.owed_credit += fresh;
-        if leg.owed_credit < half || leg.is_received {
+        if leg.is_received || !leg.window.is_due(leg.owed_credit) {
             return;
         }
-        if let Some((key, stream)) = leg.at {
-            let credit = std::mem::take(&mut leg.owed_credit);
-            leg.receive_window += i64::from(credit);
+        let Some((key, stream)) = leg.at else { return };
+        let most = self.limits.most_stream_window.max(self.limits.stream_window);
+        let mut change = leg.window.wish(now, self.limits.stream_window, most);
+        let mut credit = std::mem::take(&mut leg.owed_credit);
+        match &mut change {
+            Change::None => {}
+            Change::Grow(more) if self.granted_credit + *more as usize > self.limits.granted_credit => {
+                self.stats.refused(Limit::GrantedCredit);
+                change = Change::None;
+            }
+            Change::Grow(more) => {
+                credit += *more;
+                self.granted_credit += *more as usize;
+            }
+            Change::Settle(less) => {
+                *less = (*less).min(credit);
+                credit -= *less;
+                self.granted_credit -= *less as usize;
+            }
+        }
+        leg.window.apply(change);
+        leg.receive_window += i64::from(credit);
+        if credit > 0 {
             http2::put_window_update(self.conns[key].output.buffer(&mut self.buffers), stream, credit);
             self.mark_dirty(key);
         }
+    }
+
+    /// Notes since when a peer has taken nothing of what waits for it on a stream.
+    fn watch_stall(&mut self, now: Moment, exchange: ExchangeKey, side: Side, sent: usize) {
+        let leg = self.exchanges[exchange].leg_mut(side);
+        if leg.backlog.is_empty() {
+            leg.stalled_since = Moment::NEVER;
+            return;
+        }
+        let was_stalled = leg.stalled_since != Moment::NEVER;
+        if sent > 0 || !was_stalled {
+            leg.stalled_since = now;
+        }
+        if let Some((key, _)) = leg.at.filter(|_| !was_stalled) {
+            let timeout = self.timeouts_of(key).send;
+            self.arm_conn(key, now + timeout);
+        }
+    }
+
+    /// Ends the exchanges of which a connection's peer has taken nothing for too long; when the next one's time is over.
+    pub(super) fn check_stalls(&mut self, now: Moment, key: ConnKey) -> Moment {
+        let Some(conn) = self.conns.get(key) else { return Moment::NEVER };
+        let (side, timeout) = (conn.side(), self.timeouts_of(key).send);
+        let (mut next, mut over) = (Moment::NEVER, Vec::new());
+        for &exchange in conn.streams.values() {
+            let end = self.exchanges[exchange].leg(side).stalled_since + timeout;
+            if end <= now {
+                over.push(exchange);
+            } else {
+                next = next.min(end);
+            }
+        }
+        for exchange in over {
+            // The end of one may have ended the connection, and with it the others.
+            if self.exchanges.has(exchange) {
+                self.fail(now, exchange, ExchangeOutcome::SendTimeout);
+            }
+        }
+        next
     }
 }
 
@@ -385,16 +442,18 @@ fn write_data(
     conn.send_window -= payload.len() as i64;
     let most = conn.peer.max_frame_size.min(MOST_FRAME) as usize;
     let out = conn.output.buffer(pool);
-    let mut rest = payload;
+    let (mut rest, mut frames) = (payload, 0);
     loop {
         let (part, after) = rest.split_at(rest.len().min(most));
+        frames += 1;
         http2::put_data_header(out, stream, part.len(), is_end && after.is_empty());
         out.extend_from_slice(part);
         rest = after;
         if rest.is_empty() {
-            return;
+            break;
         }
     }
+    conn.expect_answers(frames);
 }
 
 /// Places in a queue of blocked exchanges that are not worth looking through.

@@ -155,13 +155,7 @@ impl Engine {
         self.mark_dirty(key);
         if has_more {
             let ex = &mut self.exchanges[exchange];
-            if self.backlog_bytes + self.replay_bytes + ex.replay.len() > self.limits.buffered_bytes {
-                self.stats.refused(Limit::BufferedBytes);
-                self.fail(now, exchange, ExchangeOutcome::Shed);
-                return;
-            }
-            ex.upstream.backlog.push(&ex.replay);
-            self.backlog_bytes += ex.replay.len();
+            self.backlog_bytes += ex.upstream.backlog.push(&ex.replay);
             ex.upstream.trailers = ex.request_trailers.take();
             // Trailers are not kept: an exchange that has sent them stays where it is.
             ex.is_replayable &= ex.upstream.trailers.is_none();

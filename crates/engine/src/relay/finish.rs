@@ -5,6 +5,7 @@ use crate::cancelled::Cancel;
 use crate::conn::{GoAwaySent, Phase};
 use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
+use crate::window::Window;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_core::time::Moment;
@@ -45,7 +46,10 @@ impl Engine {
         let is_early = !ex.is_answered && now.since(ex.sent) < EARLY;
         let leg = ex.leg_mut(side);
         let is_sent = leg.is_sent;
-        self.backlog_bytes -= std::mem::take(&mut leg.backlog).len();
+        self.backlog_bytes -= std::mem::take(&mut leg.backlog).held_bytes();
+        leg.stalled_since = Moment::NEVER;
+        self.granted_credit -= leg.window.grown(self.limits.stream_window);
+        (leg.window, leg.receive_window) = (Window::new(self.limits.stream_window), 0);
         let (at, trailers, has_ended) = (leg.at.take(), leg.trailers.take(), leg.is_received);
         if let Some(list) = trailers {
             self.give_list(*list);

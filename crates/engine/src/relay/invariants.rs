@@ -3,6 +3,7 @@
 use super::Engine;
 use crate::conn::{Conn, Phase};
 use crate::exchange::Side;
+use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::MAX_WINDOW;
 
 impl Engine {
@@ -11,14 +12,15 @@ impl Engine {
     /// # Errors
     /// The first thing that does not hold.
     pub fn check_invariants(&self) -> Result<(), String> {
-        let (mut backlog_bytes, mut replay_bytes) = (0, 0);
+        let (mut backlog_bytes, mut replay_bytes, mut granted_credit) = (0, 0, 0);
         for (key, ex) in self.exchanges.iter() {
-            replay_bytes += ex.replay.len();
+            replay_bytes += ex.replay.capacity();
             for side in [Side::Client, Side::Upstream] {
                 let leg = ex.leg(side);
-                backlog_bytes += leg.backlog.len();
+                backlog_bytes += leg.backlog.held_bytes();
+                granted_credit += leg.window.grown(self.limits.stream_window);
                 let at = format!("exchange {} {side:?}", key.index());
-                if leg.receive_window < 0 || leg.receive_window > i64::from(self.limits.stream_window) {
+                if leg.receive_window < 0 || leg.receive_window > i64::from(leg.window.size()) {
                     return Err(format!("{at}: receive window {}", leg.receive_window));
                 }
                 if leg.send_window > i64::from(MAX_WINDOW) {
@@ -26,8 +28,14 @@ impl Engine {
                 }
                 // Every byte of the window is with the peer, on its way through, or owed to the peer.
                 let held = leg.receive_window + i64::from(leg.uncredited) + i64::from(leg.owed_credit);
-                if leg.at.is_some() && !leg.is_received && held != i64::from(self.limits.stream_window) {
-                    return Err(format!("{at}: {held} bytes of a window of {}", self.limits.stream_window));
+                if leg.at.is_some() && !leg.is_received && held != i64::from(leg.window.size()) {
+                    return Err(format!("{at}: {held} bytes of a window of {}", leg.window.size()));
+                }
+                if leg.window.size() > self.limits.most_stream_window.max(self.limits.stream_window) {
+                    return Err(format!("{at}: a window of {}", leg.window.size()));
+                }
+                if leg.backlog.is_empty() != (leg.stalled_since == Moment::NEVER) {
+                    return Err(format!("{at}: stalled since {:?}", leg.stalled_since));
                 }
                 let Some((conn, stream)) = leg.at else { continue };
                 let conn = self.conns.get(conn).ok_or(format!("{at}: its connection is gone"))?;
@@ -59,8 +67,20 @@ impl Engine {
         if backlog_bytes != self.backlog_bytes {
             return Err(format!("{backlog_bytes} bytes in backlogs, {} counted", self.backlog_bytes));
         }
-        if replay_bytes != self.replay_bytes || backlog_bytes + replay_bytes > self.limits.buffered_bytes {
+        if replay_bytes != self.replay_bytes {
             return Err(format!("{replay_bytes} bytes kept to send again, {} counted", self.replay_bytes));
+        }
+        if granted_credit != self.granted_credit || granted_credit > self.limits.granted_credit {
+            return Err(format!("{granted_credit} bytes of credit granted, {} counted", self.granted_credit));
+        }
+        let output_bytes: usize = self.conns.iter().map(|(_, c)| c.output.held_bytes()).sum();
+        if output_bytes != self.output_bytes {
+            return Err(format!("{output_bytes} bytes of outputs, {} counted", self.output_bytes));
+        }
+        let stalled = self.conns.iter().filter(|(_, c)| c.stalled_since.is_some());
+        let slow: usize = stalled.map(|(_, c)| c.output.held_bytes()).sum();
+        if backlog_bytes + replay_bytes + slow > self.shed_at {
+            return Err(format!("{} bytes wait, and nothing was shed", backlog_bytes + replay_bytes + slow));
         }
         let mut clients = 0;
         for (key, conn) in self.conns.iter() {

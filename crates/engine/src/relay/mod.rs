@@ -3,7 +3,7 @@
 //! The files follow an exchange: `receive` (bytes to frames), `client` (a request begins), `dispatch` (pick, pool,
 //! queue), `endpoint` (the answer), `data` (bodies, windows), `finish` and `answer` (its end, and what we say of a
 //! failure), `close` (the end of a connection); then what acts on sessions from outside: `drain`, `refresh`
-//! (snapshots), `clock` (deadlines).
+//! (snapshots), `clock` (deadlines), `cancel` (places of cancelled streams), `relief` (memory budgets).
 
 mod answer;
 mod cancel;
@@ -18,14 +18,16 @@ mod finish;
 mod invariants;
 mod receive;
 mod refresh;
+mod relief;
 
 use crate::action::{Action, ConnectFailure, PeerEnd};
 use crate::cancelled::Cancel;
-use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role};
+use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role, TableOffer};
 use crate::exchange::Exchange;
 use crate::keys::{ConnKey, ConnMark, ExchangeKey, ExchangeMark, PoolKey, PoolMark};
 use crate::output::BufferPool;
 use crate::slots::Slots;
+use crate::spares::Spares;
 use crate::timers::Wheel;
 use crate::upstream::Pool;
 use evenkeel_core::balancer::Balancer;
@@ -98,8 +100,7 @@ pub struct Engine {
     store: HeaderStore,
     /// Where literals are put together while a block is decoded.
     scratch: Vec<u8>,
-    spare_lists: Vec<HeaderList>,
-    spare_bytes: Vec<Vec<u8>>,
+    spares: Spares,
     buffers: BufferPool,
     dirty: Vec<ConnKey>,
     /// Connections of which a stream has ended, to be looked at when the exchange is gone.
@@ -111,20 +112,23 @@ pub struct Engine {
     actions: Vec<Action>,
     wheel: Wheel<Wake>,
     due: Vec<Wake>,
-    /// Bytes in all backlogs.
+    /// Memory of all backlogs.
     backlog_bytes: usize,
-    /// Bytes of all bodies that are kept to send them again.
+    /// Memory of all bodies that are kept to send them again.
     replay_bytes: usize,
+    /// Memory of all outputs.
+    output_bytes: usize,
+    /// Above this the largest holders are looked for: the budget, or more after a look that freed too little.
+    shed_at: usize,
+    /// The same for the owners of header fields.
+    owners_at: usize,
+    /// What the streams' windows have grown beyond their first.
+    granted_credit: usize,
     clients: usize,
     next_session: u64,
     drain: Option<drain::Drain>,
     drain_progress: DrainProgress,
 }
-
-/// Lists and buffers that are kept for the next exchange.
-const MOST_SPARE: usize = 4096;
-/// A spare that grew beyond this is not kept.
-const MOST_SPARE_BYTES: usize = 16 * 1024;
 
 impl Engine {
     /// An engine without connections.
@@ -146,8 +150,7 @@ impl Engine {
             pool_of: NumberMap::default(),
             store: HeaderStore::new(key, setup.limits.interned_bytes),
             scratch: Vec::new(),
-            spare_lists: Vec::new(),
-            spare_bytes: Vec::new(),
+            spares: Spares::default(),
             buffers: BufferPool::default(),
             dirty: Vec::new(),
             due_clients: Vec::new(),
@@ -159,6 +162,10 @@ impl Engine {
             due: Vec::new(),
             backlog_bytes: 0,
             replay_bytes: 0,
+            output_bytes: 0,
+            shed_at: setup.limits.buffered_bytes,
+            owners_at: 0,
+            granted_credit: 0,
             clients: 0,
             next_session: u64::from(setup.worker.0) << 48,
             drain: None,
@@ -206,8 +213,7 @@ impl Engine {
         if conn.phase == Phase::Connecting {
             conn.phase = Phase::Greeting;
             conn.idle_since = now;
-            conn.greet(&self.limits, &mut self.buffers);
-            self.mark_dirty(key);
+            self.greet(now, key);
         }
     }
 
@@ -222,6 +228,7 @@ impl Engine {
             }
         };
         self.lose_conn(now, key, reason);
+        self.relieve(now);
     }
 
     /// The peer ended its side. The key is gone; no `Close` follows.
@@ -235,6 +242,7 @@ impl Engine {
             (Role::Upstream(_), PeerEnd::Reset) => CloseReason::UpstreamReset,
         };
         self.lose_conn(now, key, reason);
+        self.relieve(now);
     }
 
     /// What waits to be written to a connection; empty also for a key that is gone.
@@ -250,6 +258,7 @@ impl Engine {
         let was_full = conn.output.len() > mark;
         conn.figures.bytes_out += n as u64;
         conn.output.advance(n, &mut self.buffers);
+        conn.output.count(&mut self.output_bytes);
         if conn.output.is_empty() {
             conn.stalled_since = None;
             if let Phase::Closing(reason) = conn.phase {
@@ -268,6 +277,7 @@ impl Engine {
         if was_full && self.conns.get(key).is_some_and(|c| c.output.len() <= mark) {
             self.serve_pending(now, key);
         }
+        self.relieve(now);
     }
 
     /// Moves the connections with new output to `into`, which must be empty.
@@ -309,19 +319,28 @@ impl Engine {
         self.exchanges.len()
     }
 
-    /// Memory by part: backlogs and outputs, header fields, slabs and tables.
+    /// Memory by part: outputs and waiting bodies, header fields and lists, slabs and tables.
     #[must_use]
     pub fn memory(&self) -> [u64; 3] {
         let conns: usize = self.conns.iter().map(|(_, c)| c.held_bytes()).sum();
         [
-            (self.backlog_bytes + self.replay_bytes) as u64,
-            self.store.owned_bytes() as u64,
-            (self.conns.held_bytes() + self.exchanges.held_bytes() + conns) as u64,
+            self.buffered_bytes() as u64,
+            self.store.held_bytes() as u64,
+            (self.conns.held_bytes() + self.exchanges.held_bytes() + self.spares.held_bytes() + conns) as u64,
         ]
+    }
+
+    /// Says what both sides say first.
+    fn greet(&mut self, now: Moment, key: ConnKey) {
+        let table = if self.is_short_of_tables() { TableOffer::None } else { TableOffer::Default };
+        self.conns[key].greet(now, &self.limits, table, &mut self.buffers);
+        self.mark_dirty(key);
+        self.arm_conn(key, now + self.limits.settings_ack);
     }
 
     fn mark_dirty(&mut self, key: ConnKey) {
         let conn = &mut self.conns[key];
+        conn.output.count(&mut self.output_bytes);
         if !conn.is_dirty {
             conn.is_dirty = true;
             self.dirty.push(key);
@@ -344,25 +363,16 @@ impl Engine {
     }
 
     fn take_list(&mut self) -> HeaderList {
-        self.spare_lists.pop().unwrap_or_default()
+        self.spares.take_list()
     }
 
-    fn give_list(&mut self, mut list: HeaderList) {
-        list.clear(&mut self.store);
-        // A list without memory, such as one that was taken from an exchange, would be of no use to the next.
-        let is_useful = (1..=MOST_SPARE_BYTES).contains(&list.held_bytes());
-        if is_useful && self.spare_lists.len() < MOST_SPARE {
-            self.spare_lists.push(list);
-        }
+    fn give_list(&mut self, list: HeaderList) {
+        self.spares.give_list(list, &mut self.store);
     }
 
     /// Forgets a body that was kept to send it again.
-    fn drop_replay(&mut self, mut bytes: Vec<u8>) {
-        self.replay_bytes -= bytes.len();
-        if bytes.capacity() > 0 && bytes.capacity() <= MOST_SPARE_BYTES && self.spare_bytes.len() < MOST_SPARE
-        {
-            bytes.clear();
-            self.spare_bytes.push(bytes);
-        }
+    fn drop_replay(&mut self, body: Vec<u8>) {
+        self.replay_bytes -= body.capacity();
+        self.spares.give_body(body);
     }
 }

@@ -15,6 +15,10 @@ const NOT_HTTP1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
     content-type: text/plain\r\ncontent-length: 80\r\nconnection: close\r\n\r\n\
     client_spoke_http1: this listener takes HTTP/2 by prior knowledge (h2c, gRPC).\r\n";
 
+/// A part of a body smaller than this, with more to come, is nothing that a sender in good faith makes many of: a gRPC
+/// message has a prefix of five octets.
+const LEAST_DATA: usize = 5;
+
 /// The fatal alert protocol_version (RFC 8446 §6.2), which TLS clients show as what it is.
 const TLS_ALERT: &[u8] = &[0x15, 3, 1, 0, 2, 2, 70];
 
@@ -33,6 +37,7 @@ impl Engine {
             }
             Phase::Greeting | Phase::Open => self.frames(now, key, bytes),
         }
+        self.relieve(now);
     }
 
     /// Decides what a client speaks.
@@ -46,16 +51,12 @@ impl Engine {
             }
             Detected::Http2 => {
                 let conn = &mut self.conns[key];
-                conn.phase = Phase::Open;
-                conn.greet(&self.limits, &mut self.buffers);
+                conn.phase = Phase::Greeting;
                 if let Role::Client(c) = &conn.role {
                     let (listener, peer, session) = (c.listener.id, c.peer, c.session);
                     self.tell(EventKind::SessionStarted { listener, peer, session });
                 }
-                self.mark_dirty(key);
-                if self.drain.is_some() {
-                    self.announce_end(now, key);
-                }
+                self.greet(now, key);
                 self.frames(now, key, &first[PREFACE.len()..]);
                 return;
             }
@@ -100,7 +101,7 @@ impl Engine {
 
     fn read_failed(&mut self, now: Moment, key: ConnKey, error: ReadError) {
         let conn = &self.conns[key];
-        if conn.phase == Phase::Greeting {
+        if conn.phase == Phase::Greeting && !conn.is_client() {
             return self.refuse_stranger(now, key);
         }
         let reason = match error.fault {
@@ -121,10 +122,11 @@ impl Engine {
         self.refuse_peer(now, key, error.code, reason, fault_word(error.fault));
     }
 
-    /// Ends an upstream whose first frame was not SETTINGS: nothing was asked of it yet.
+    /// Ends a connection whose peer's first frame was not SETTINGS (RFC 9113 §3.4): nothing was asked of it yet.
     fn refuse_stranger(&mut self, now: Moment, key: ConnKey) {
-        let (code, reason) = (ErrorCode::ProtocolError, CloseReason::NotHttp2);
-        self.refuse_peer(now, key, code, reason, "no SETTINGS came first");
+        let is_client = self.conns[key].is_client();
+        let reason = if is_client { CloseReason::ProtocolError } else { CloseReason::NotHttp2 };
+        self.refuse_peer(now, key, ErrorCode::ProtocolError, reason, "no SETTINGS came first");
     }
 
     /// Ends a connection whose peer broke a rule.
@@ -154,16 +156,20 @@ impl Engine {
         let conn = &mut self.conns[key];
         match frame {
             Frame::Data { stream, payload, flow_bytes, is_end, is_empty_frame } => {
-                if is_empty_frame && !is_end && !self.count_control(now, key) {
+                let is_crumb =
+                    payload.len() < LEAST_DATA && !is_end && (is_empty_frame || !payload.is_empty());
+                if is_crumb && !self.count_control(now, key) {
                     return;
                 }
-                if !payload.is_empty() {
+                if !is_crumb && !payload.is_empty() {
                     self.conns[key].control.forgive();
                 }
                 self.data(now, key, stream, payload, flow_bytes, is_end);
             }
             Frame::Headers { stream, block, is_end } => {
-                conn.control.forgive();
+                if conn.is_unopened(stream) || !conn.is_client() {
+                    conn.control.forgive();
+                }
                 if conn.is_client() {
                     self.client_headers(now, key, stream, block, is_end);
                 } else {
@@ -171,6 +177,35 @@ impl Engine {
                 }
             }
             Frame::RstStream { stream, code } => self.peer_reset(now, key, stream, code),
+            Frame::WindowUpdate { .. } | Frame::Ping { is_ack: false, .. } if conn.answers_due == 0 => {
+                if self.count_control(now, key) {
+                    self.answer_to_data(now, key, frame);
+                }
+            }
+            Frame::WindowUpdate { .. } | Frame::Ping { is_ack: false, .. } => {
+                conn.answers_due -= 1;
+                self.answer_to_data(now, key, frame);
+            }
+            Frame::Settings(payload) => self.settings(now, key, payload),
+            Frame::SettingsAck => self.settings_answered(now, key),
+            Frame::HeadersPart => {}
+            Frame::Ping { is_ack: true, data } => self.ping_answered(now, key, data),
+            Frame::GoAway { last_stream, .. } => {
+                if self.count_control(now, key) {
+                    self.peer_goes_away(now, key, last_stream);
+                }
+            }
+            Frame::Priority | Frame::Unknown => {
+                self.count_control(now, key);
+            }
+            Frame::StreamFault { stream, fault } => self.stream_fault(now, key, stream, fault),
+        }
+    }
+
+    /// What a peer says when it gets DATA, and may say without.
+    fn answer_to_data(&mut self, now: Moment, key: ConnKey, frame: Frame<'_>) {
+        let conn = &mut self.conns[key];
+        match frame {
             Frame::WindowUpdate { stream: 0, increment } => {
                 conn.send_window += i64::from(increment);
                 if conn.send_window > i64::from(MAX_WINDOW) {
@@ -181,25 +216,16 @@ impl Engine {
                 self.pump(now, key);
             }
             Frame::WindowUpdate { stream, increment } => self.stream_window(now, key, stream, increment),
-            Frame::Settings(payload) => self.settings(now, key, payload),
-            Frame::SettingsAck | Frame::HeadersPart => {}
-            Frame::Ping { is_ack: true, data } => self.ping_answered(now, key, data),
-            Frame::Ping { is_ack: false, data } => {
-                if self.count_control(now, key) {
-                    http2::put_ping(self.conns[key].output.buffer(&mut self.buffers), true, data);
-                    self.mark_dirty(key);
-                }
+            Frame::Ping { data, .. } if !self.refuse_full_output(now, key) => {
+                http2::put_ping(self.conns[key].output.buffer(&mut self.buffers), true, data);
+                self.mark_dirty(key);
             }
-            Frame::GoAway { last_stream, .. } => self.peer_goes_away(now, key, last_stream),
-            Frame::Priority | Frame::Unknown => {
-                self.count_control(now, key);
-            }
-            Frame::StreamFault { stream, fault } => self.stream_fault(now, key, stream, fault),
+            _ => {}
         }
     }
 
     /// Counts a frame that costs us and brings nothing; false if the connection was ended for it.
-    fn count_control(&mut self, now: Moment, key: ConnKey) -> bool {
+    pub(super) fn count_control(&mut self, now: Moment, key: ConnKey) -> bool {
         let conn = &mut self.conns[key];
         if !conn.control.add(now, self.limits.control_frames) {
             self.stats.refused(Limit::ControlFrames);
@@ -250,19 +276,34 @@ impl Engine {
             Ok(change) => change,
             Err(error) => return self.read_failed(now, key, error),
         };
-        if change.has_table_size {
+        if let Some(smallest) = change.smallest_table {
+            conn.encoder.set_peer_limit(smallest as usize, &mut self.store);
             conn.encoder.set_peer_limit(conn.peer.header_table_size as usize, &mut self.store);
         }
         http2::put_settings_ack(conn.output.buffer(&mut self.buffers));
         let is_greeting = conn.phase == Phase::Greeting;
+        let is_client = conn.is_client();
+        if is_greeting && is_client {
+            conn.phase = Phase::Open;
+        }
         self.mark_dirty(key);
         if change.window_delta != 0 && !self.shift_windows(now, key, change.window_delta) {
             return;
         }
-        if is_greeting {
-            self.upstream_ready(now, key);
-        } else if !self.conns[key].is_client() {
-            self.serve_pending(now, key);
+        match (is_greeting, is_client) {
+            (true, true) if self.drain.is_some() => self.announce_end(now, key),
+            (_, true) => {}
+            (true, false) => self.upstream_ready(now, key),
+            (false, false) => self.serve_pending(now, key),
+        }
+    }
+
+    fn settings_answered(&mut self, now: Moment, key: ConnKey) {
+        let conn = &mut self.conns[key];
+        if conn.settings_sent.take().is_none() {
+            self.count_control(now, key);
+        } else if conn.is_tableless {
+            conn.decoder.set_limit(0, &mut self.store);
         }
     }
 

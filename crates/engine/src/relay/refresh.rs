@@ -48,6 +48,7 @@ impl Engine {
                 self.forget_endpoints(now, index, &HashSet::new());
             }
         }
+        self.relieve(now);
     }
 
     fn update_service(&mut self, now: Moment, index: usize, service: &Arc<Service>) {

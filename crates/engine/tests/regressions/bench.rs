@@ -6,7 +6,7 @@ use evenkeel_core::event::EventKind;
 use evenkeel_core::id::{ListenerId, ServiceId, WorkerIndex};
 use evenkeel_core::limits::Limits;
 use evenkeel_core::policy::{ListenerPolicy, RoutePolicy, ServicePolicy};
-use evenkeel_core::reason::CloseReason;
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::route::{Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{ListenerStats, ServiceStats, WorkerStats};
@@ -31,6 +31,7 @@ pub(crate) struct Bench {
     listener: Arc<Listener>,
     policy: ServicePolicy,
     stats: Arc<ServiceStats>,
+    worker: Arc<WorkerStats>,
 }
 
 pub(crate) fn address(port: u16) -> SocketAddr {
@@ -43,6 +44,19 @@ impl Bench {
     }
 
     pub(crate) fn with_route(policy: ServicePolicy, route: RoutePolicy, endpoints: u16) -> Self {
+        Self::with_all(policy, route, Limits::default(), endpoints)
+    }
+
+    pub(crate) fn with_limits(limits: Limits, endpoints: u16) -> Self {
+        Self::with_all(ServicePolicy::default(), RoutePolicy::default(), limits, endpoints)
+    }
+
+    pub(crate) fn with_all(
+        policy: ServicePolicy,
+        route: RoutePolicy,
+        limits: Limits,
+        endpoints: u16,
+    ) -> Self {
         let now = Moment::from_nanos(1_000_000_000);
         let routes = vec![Route { matches: RouteMatch::default(), service: ServiceId(0), policy: route }];
         let listener = Arc::new(Listener {
@@ -52,12 +66,13 @@ impl Bench {
             routes: RouteTable { routes },
             stats: Arc::new(ListenerStats::new(1)),
         });
+        let worker = Arc::new(WorkerStats::default());
         let setup = EngineSetup {
             worker: WorkerIndex(0),
             seed: 7,
-            limits: Limits::default(),
+            limits,
             log_interval: Duration::from_secs(300),
-            stats: Arc::new(WorkerStats::default()),
+            stats: Arc::clone(&worker),
             snapshot: Arc::default(),
         };
         let mut bench = Self {
@@ -71,6 +86,7 @@ impl Bench {
             listener,
             policy,
             stats: Arc::new(ServiceStats::new(1)),
+            worker,
         };
         bench.publish((0..endpoints).map(|port| (port, EndpointState::Ready)));
         bench
@@ -151,6 +167,16 @@ impl Bench {
                 self.engine.wrote(self.now, key, bytes.len());
             }
         }
+    }
+
+    /// How often a limit refused something.
+    pub(crate) fn refused(&self, limit: Limit) -> u64 {
+        self.worker.refused_total(limit)
+    }
+
+    /// How many exchanges of the first endpoint ended so.
+    pub(crate) fn ended(&self, outcome: ExchangeOutcome) -> u64 {
+        self.writer.current().endpoints[0].stats.outcome_total(outcome)
     }
 
     /// Why sessions ended, in order.

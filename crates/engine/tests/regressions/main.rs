@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
+#[allow(dead_code, reason = "shared with the tests of connections")]
 mod bench;
-mod cancels;
 mod drain;
+#[allow(dead_code, reason = "shared with the tests of connections")]
 mod peer;
 mod streams;
 mod upstreams;

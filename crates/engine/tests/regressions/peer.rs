@@ -13,6 +13,7 @@ pub(crate) enum Seen {
     GoAway { last: u32, code: ErrorCode },
     Ping,
     Settings,
+    Window { stream: u32, increment: u32 },
 }
 
 /// A client or an endpoint.
@@ -24,6 +25,12 @@ pub(crate) struct Peer {
     pub(crate) seen: Vec<Seen>,
     /// Whether its connection was closed by the engine.
     pub(crate) is_closed: bool,
+    /// Whether it acknowledges SETTINGS.
+    pub(crate) acknowledges: bool,
+    /// The octets of the PING that it got last.
+    pub(crate) ping: [u8; 8],
+    /// The table that it was allowed.
+    pub(crate) table: u32,
     reader: FrameReader,
     decoder: Decoder,
     store: HeaderStore,
@@ -50,6 +57,9 @@ impl Peer {
             out: Vec::new(),
             seen: Vec::new(),
             is_closed: false,
+            acknowledges: true,
+            ping: [0; 8],
+            table: 4096,
             reader: FrameReader::new(HeaderLimits::default()),
             decoder: Decoder::default(),
             store: HeaderStore::new((1, 2), 1 << 20),
@@ -77,6 +87,29 @@ impl Peer {
 
     pub(crate) fn answer(&mut self, stream: u32, is_end: bool) {
         self.headers(stream, &[(":status", "200")], is_end);
+    }
+
+    /// The answer to the last PING.
+    pub(crate) fn pong(&mut self) {
+        http2::put_ping(&mut self.out, true, self.ping);
+    }
+
+    pub(crate) fn reset(&mut self, stream: u32) {
+        http2::put_rst_stream(&mut self.out, stream, ErrorCode::Cancel);
+    }
+
+    pub(crate) fn window(&mut self, stream: u32, increment: u32) {
+        http2::put_window_update(&mut self.out, stream, increment);
+    }
+
+    /// How often it was sent a PING.
+    pub(crate) fn pings(&self) -> usize {
+        self.seen.iter().filter(|s| matches!(s, Seen::Ping)).count()
+    }
+
+    /// Requests or answers that came.
+    pub(crate) fn headers_seen(&self) -> usize {
+        self.seen.iter().filter(|s| matches!(s, Seen::Headers { .. })).count()
     }
 
     pub(crate) fn data(&mut self, stream: u32, payload: &[u8], is_end: bool) {
@@ -114,10 +147,19 @@ impl Peer {
                 Frame::GoAway { last_stream, code } => Seen::GoAway { last: last_stream, code },
                 Frame::Ping { is_ack: false, data } => {
                     // Whether it is answered is the test's business.
-                    let _ = data;
+                    self.ping = data;
                     Seen::Ping
                 }
-                Frame::Settings(_) => Seen::Settings,
+                Frame::Settings(payload) => {
+                    if let Some(table) = payload.chunks(6).find(|pair| pair[..2] == [0, 1]) {
+                        self.table = u32::from_be_bytes([table[2], table[3], table[4], table[5]]);
+                    }
+                    if self.acknowledges {
+                        http2::put_settings_ack(&mut self.out);
+                    }
+                    Seen::Settings
+                }
+                Frame::WindowUpdate { stream, increment } => Seen::Window { stream, increment },
                 _ => continue,
             };
             self.seen.push(seen);

@@ -55,11 +55,15 @@ pub(super) const TABLE_SIZE: usize = 4096;
 #[derive(Debug)]
 pub struct Decoder {
     table: Table,
+    /// Largest table that the peer may use.
+    limit: usize,
+    /// The next block has to begin with a table size update.
+    owes_update: bool,
 }
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { table: Table::new(TABLE_SIZE) }
+        Self { table: Table::new(TABLE_SIZE), limit: TABLE_SIZE, owes_update: false }
     }
 }
 
@@ -79,6 +83,10 @@ impl Decoder {
     ) -> Result<(), DecodeError> {
         let mut rest = block;
         let mut updates_left = 2;
+        if self.owes_update && block.first().is_some_and(|b| b & 0xe0 != 0x20) {
+            return Err(DecodeError::SizeUpdate);
+        }
+        self.owes_update &= block.is_empty();
         while let Some(&first) = rest.first() {
             if first & 0x80 != 0 {
                 updates_left = 0;
@@ -92,7 +100,7 @@ impl Decoder {
                 self.literal(&mut rest, 6, Indexing::Add, limits, store, scratch, list)?;
             } else if first & 0xe0 == 0x20 {
                 let size = take_integer(&mut rest, 5)?;
-                if updates_left == 0 || size > TABLE_SIZE {
+                if updates_left == 0 || size > self.limit {
                     return Err(DecodeError::SizeUpdate);
                 }
                 updates_left -= 1;
@@ -103,6 +111,7 @@ impl Decoder {
                 self.literal(&mut rest, 4, indexing, limits, store, scratch, list)?;
             }
         }
+        list.charge(store);
         Ok(())
     }
 
@@ -155,6 +164,22 @@ impl Decoder {
     /// Gives back all that the table owns, at the end of the connection.
     pub fn clear(&mut self, store: &mut HeaderStore) {
         self.table.clear(store);
+    }
+
+    /// Memory of the fields in the table, which others may own too.
+    #[must_use]
+    pub fn owned_bytes(&self, store: &HeaderStore) -> usize {
+        self.table.owned_bytes(store)
+    }
+
+    /// The peer has acknowledged this SETTINGS_HEADER_TABLE_SIZE of ours, at most the protocol's default: its next
+    /// block has to announce a table of this size or less, if it had a larger one (RFC 9113 §4.3.1).
+    pub fn set_limit(&mut self, limit: usize, store: &mut HeaderStore) {
+        self.limit = limit.min(TABLE_SIZE);
+        if self.table.most() > self.limit {
+            self.owes_update = true;
+            self.table.resize(self.limit, store);
+        }
     }
 
     /// Memory of the table beside the store.

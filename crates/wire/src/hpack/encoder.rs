@@ -138,6 +138,12 @@ impl Encoder {
         self.table.clear(store);
     }
 
+    /// Memory of the fields in the table, which others may own too.
+    #[must_use]
+    pub fn owned_bytes(&self, store: &HeaderStore) -> usize {
+        self.table.owned_bytes(store)
+    }
+
     /// Memory of the table beside the store.
     #[must_use]
     pub fn held_bytes(&self) -> usize {

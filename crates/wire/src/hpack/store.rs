@@ -51,6 +51,8 @@ pub struct HeaderStore {
     index: HashTable<u32>,
     hasher: SipHasher13,
     owned_bytes: usize,
+    /// Bytes of lists that are in use, beside their ids.
+    list_bytes: usize,
     most_bytes: usize,
 }
 
@@ -74,7 +76,15 @@ impl HeaderStore {
             bytes: [name.as_bytes(), value.as_bytes()].concat(),
         }));
         let hasher = SipHasher13::new_with_keys(key.0, key.1);
-        Self { entries, free: Vec::new(), index: HashTable::new(), hasher, owned_bytes: 0, most_bytes }
+        Self {
+            entries,
+            free: Vec::new(),
+            index: HashTable::new(),
+            hasher,
+            owned_bytes: 0,
+            list_bytes: 0,
+            most_bytes,
+        }
     }
 
     /// The id of this field, which the caller now owns.
@@ -191,6 +201,22 @@ impl HeaderStore {
     pub(super) fn table_size(&self, id: HeaderId) -> usize {
         let e = &self.entries[id.slot()];
         (e.name_len + e.value_len) as usize + 32
+    }
+
+    /// A list holds so much more or less than before.
+    pub(super) fn charge_list(&mut self, before: usize, now: usize) {
+        self.list_bytes = self.list_bytes + now - before;
+    }
+
+    /// Bytes that a field with owners takes; a static one takes none.
+    pub(super) fn cost(&self, id: HeaderId) -> usize {
+        if id.is_static() { 0 } else { self.entries[id.slot()].bytes.len() + size_of::<Entry>() }
+    }
+
+    /// Bytes that the fields with owners take, and the lists in use beside them.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.owned_bytes + self.list_bytes
     }
 
     /// Bytes that the fields with owners take.

@@ -44,8 +44,8 @@ impl Default for Settings {
 pub struct SettingsChange {
     /// By how much every open stream's window moves.
     pub window_delta: i64,
-    /// Whether the table size was said.
-    pub has_table_size: bool,
+    /// The smallest table size that was said, which comes before the last one (RFC 7541 §4.2); `None` if none was.
+    pub smallest_table: Option<u32>,
 }
 
 impl Settings {
@@ -62,7 +62,8 @@ impl Settings {
             match id {
                 HEADER_TABLE_SIZE => {
                     self.header_table_size = value;
-                    change.has_table_size = true;
+                    change.smallest_table =
+                        Some(change.smallest_table.map_or(value, |least| least.min(value)));
                 }
                 ENABLE_PUSH if value > 1 => return Err(bad(ErrorCode::ProtocolError)),
                 MAX_CONCURRENT_STREAMS => self.max_concurrent_streams = value,

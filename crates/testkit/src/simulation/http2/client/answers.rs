@@ -1,7 +1,7 @@
 //! What comes to a client: every frame against the state of its stream, every byte against the ledger.
 
 use super::super::message;
-use super::super::session::Happening;
+use super::super::session::{Happening, MOST_STREAM_WINDOW};
 use super::{Client, LIE, Past, Reading, Stream};
 use crate::simulation::ledger::{Fields, Outcome};
 use crate::simulation::surroundings::Surroundings;
@@ -15,7 +15,7 @@ impl Client {
             Happening::StreamWindow { stream, increment } => {
                 if let Some(open) = self.streams.get_mut(&stream) {
                     open.send_window += i64::from(increment);
-                    if open.send_window > self.granted {
+                    if open.send_window > self.granted.max(MOST_STREAM_WINDOW) {
                         return Err(format!("stream {stream} has credit of {}", open.send_window));
                     }
                     return Ok(());

@@ -2,7 +2,7 @@
 
 use super::super::frames::names;
 use super::super::message;
-use super::super::session::{Happening, OwnSettings, Session};
+use super::super::session::{Happening, MOST_STREAM_WINDOW, OwnSettings, Session};
 use super::super::stream::Stream;
 use super::EndpointHabits;
 use crate::simulation::ledger::{Attempt, Fields};
@@ -245,7 +245,7 @@ impl Conn {
                     return self.check_past(id, "credit", &[Past::Ended, Past::Dropped]);
                 };
                 stream.send_window += i64::from(increment);
-                if stream.send_window > granted {
+                if stream.send_window > granted.max(MOST_STREAM_WINDOW) {
                     return Err(format!("stream {id} has credit of {}", stream.send_window));
                 }
                 Ok(())

@@ -7,7 +7,9 @@ use evenkeel_wire::detect::PREFACE;
 use evenkeel_wire::hpack::{FieldForm, HeaderLimits, HeaderList};
 
 /// Most that Evenkeel ever lets a peer send ahead on a connection.
-const MOST_WINDOW: i64 = 1 << 20;
+const MOST_WINDOW: i64 = 8 << 20;
+/// Most that Evenkeel ever lets a peer send ahead on a stream.
+pub(in super::super) const MOST_STREAM_WINDOW: i64 = 1 << 20;
 
 impl Session {
     /// Takes what Evenkeel wrote.

@@ -5,6 +5,8 @@
 
 mod intake;
 
+pub(super) use intake::MOST_STREAM_WINDOW;
+
 use super::field_writer::FieldWriter;
 use super::frames::{self, names};
 use crate::simulation::ledger::Fields;

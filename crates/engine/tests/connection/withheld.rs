@@ -23,7 +23,7 @@ fn bench() -> Bench {
 fn cancel(bench: &mut Bench, streams: impl Iterator<Item = u32>) {
     for stream in streams {
         bench.clients[0].request(stream, true);
-        bench.clients[0].frame(3, 0, stream, &[0, 0, 0, 8]);
+        bench.clients[0].reset(stream);
     }
     bench.carry();
 }
@@ -38,9 +38,9 @@ fn an_endpoint_hears_of_few_early_resets_at_once_and_of_more_when_it_has_seen_th
     let mut bench = bench();
     cancel(&mut bench, odd(3, 30));
     assert_eq!(bench.endpoints[0].resets().len(), most);
-    assert_eq!(bench.endpoints[0].seen.iter().filter(|s| **s == Seen::Ping).count(), 1);
+    assert_eq!(bench.endpoints[0].pings(), 1);
     // It has seen them, and may be asked again once it has answered somebody.
-    bench.endpoints[0].frame(6, 1, 0, b"resets??");
+    bench.endpoints[0].pong();
     bench.carry();
     assert_eq!(bench.endpoints[0].resets().len(), 2 * most);
     bench.pass(Duration::from_millis(1_010));
@@ -70,7 +70,7 @@ fn cancelled_calls_hold_their_places_and_others_wait_for_them() {
     let asked =
         |bench: &Bench| bench.endpoints[0].seen.iter().filter(|s| matches!(s, Seen::Headers { .. })).count();
     assert_eq!(asked(&bench), 101, "the first, and as many as one connection takes");
-    bench.endpoints[0].frame(6, 1, 0, b"resets??");
+    bench.endpoints[0].pong();
     bench.carry();
     assert_eq!(asked(&bench), 102);
     bench.endpoints[0].answer(203, true);
@@ -90,7 +90,7 @@ fn resets_of_calls_that_were_answered_are_told_at_once() {
     }
     bench.carry();
     for stream in odd(3, 30) {
-        bench.clients[0].frame(3, 0, stream, &[0, 0, 0, 8]);
+        bench.clients[0].reset(stream);
     }
     bench.carry();
     let resets = bench.endpoints[0].resets();
