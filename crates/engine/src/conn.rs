@@ -1,5 +1,6 @@
 //! One HTTP/2 connection as a value: of a client (a session) or to an endpoint (an upstream).
 
+use crate::deadlines::Deadlines;
 use crate::exchange::Side;
 use crate::keys::{ExchangeKey, PoolKey};
 use crate::output::{BufferPool, Output};
@@ -86,6 +87,10 @@ pub(crate) struct ClientSide {
     pub(crate) first_bytes: Vec<u8>,
     /// Streams that we reset lately: what the client had sent before it knew is dropped without complaint.
     pub(crate) reset_lately: VecDeque<u32>,
+    /// When its exchanges are over.
+    pub(crate) deadlines: Deadlines,
+    /// It sent GOAWAY: the session ends with its last exchange.
+    pub(crate) is_leaving: bool,
 }
 
 #[derive(Debug)]
@@ -317,5 +322,6 @@ impl Conn {
             + self.decoder.held_bytes()
             + self.encoder.held_bytes()
             + self.streams.capacity() * size_of::<(u32, ExchangeKey)>()
+            + self.client().map_or(0, |c| c.deadlines.held_bytes())
     }
 }

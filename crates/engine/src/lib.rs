@@ -5,11 +5,15 @@
 
 mod action;
 mod conn;
+mod deadlines;
 mod exchange;
+mod forwarded;
+mod grpc_timeout;
 mod keys;
 mod output;
 mod relay;
 mod request;
+mod request_id;
 mod score;
 mod slots;
 mod timers;

@@ -12,7 +12,9 @@ impl Engine {
     pub(super) fn fail(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
         let status = match outcome {
             ExchangeOutcome::UpstreamProtocolError => 502,
-            ExchangeOutcome::RequestTimeout | ExchangeOutcome::PendingTimeout => 504,
+            ExchangeOutcome::RequestTimeout
+            | ExchangeOutcome::TryTimeout
+            | ExchangeOutcome::PendingTimeout => 504,
             _ => 503,
         };
         self.leave_upstream(exchange, Some(ErrorCode::Cancel));
@@ -79,7 +81,7 @@ impl Engine {
 /// The status of the gRPC status codes document that an outcome is for a caller.
 const fn grpc_status(outcome: ExchangeOutcome) -> &'static str {
     match outcome {
-        ExchangeOutcome::RequestTimeout => "4",
+        ExchangeOutcome::RequestTimeout | ExchangeOutcome::TryTimeout => "4",
         ExchangeOutcome::PendingOverflow | ExchangeOutcome::Shed => "8",
         ExchangeOutcome::NoRoute => "12",
         ExchangeOutcome::UpstreamProtocolError | ExchangeOutcome::BadRequest => "13",

@@ -5,7 +5,7 @@ use crate::action::Action;
 use crate::conn::{Conn, Phase, Role, UpstreamSide};
 use crate::exchange::{Leg, Side};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
-use evenkeel_core::balancer::Report;
+use evenkeel_core::balancer::{Pick, Report};
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, NoPickReason};
@@ -15,20 +15,27 @@ use evenkeel_wire::http2::MAX_STREAM_ID;
 impl Engine {
     /// Gives an exchange to an endpoint of its service.
     pub(super) fn dispatch(&mut self, now: Moment, exchange: ExchangeKey) {
-        let ex = &self.exchanges[exchange];
-        let service = &mut self.services[ex.service];
-        if ex.sent_times > ex.retry.attempts {
-            self.fail(now, exchange, ExchangeOutcome::UpstreamGone);
-            return;
+        if let Some(pick) = self.pick(now, exchange, ExchangeOutcome::ConnectFailed) {
+            self.give(now, exchange, pick);
         }
-        let pick = match service.balancer.pick(now, &ex.tried) {
-            Ok(pick) => pick,
-            Err(NoPickReason::AllTried) => return self.fail(now, exchange, ExchangeOutcome::ConnectFailed),
-            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing) => {
-                return self.fail(now, exchange, ExchangeOutcome::NoEndpoint);
-            }
+    }
+
+    /// Picks an endpoint that was not tried yet. If there is none, the exchange fails: with `last` if all were tried.
+    pub(super) fn pick(&mut self, now: Moment, exchange: ExchangeKey, last: ExchangeOutcome) -> Option<Pick> {
+        let ex = &self.exchanges[exchange];
+        let outcome = match self.services[ex.service].balancer.pick(now, &ex.tried) {
+            Ok(pick) => return Some(pick),
+            Err(NoPickReason::AllTried) => last,
+            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing) => ExchangeOutcome::NoEndpoint,
         };
-        service.service.stats.cell(self.worker).picked(pick.reason);
+        self.fail(now, exchange, outcome);
+        None
+    }
+
+    /// Gives an exchange to the endpoint that was picked for it.
+    pub(super) fn give(&mut self, now: Moment, exchange: ExchangeKey, pick: Pick) {
+        let service = &self.services[self.exchanges[exchange].service].service;
+        service.stats.cell(self.worker).picked(pick.reason);
         let Some(&pool) = self.pool_of.get(&pick.endpoint) else {
             return self.fail(now, exchange, ExchangeOutcome::NoEndpoint);
         };
@@ -151,6 +158,11 @@ impl Engine {
         ex.upstream.is_sent = is_end;
         conn.put_headers(stream, is_end, &ex.request, &mut self.store, &mut self.buffers);
         self.mark_dirty(key);
+        let ex = &mut self.exchanges[exchange];
+        if let Some(timeout) = ex.retry.per_try_timeout {
+            ex.try_deadline = now + timeout;
+            self.arm_exchange(exchange, now + timeout);
+        }
         if has_more {
             let ex = &mut self.exchanges[exchange];
             if self.backlog_bytes + self.replay_bytes + ex.replay.len() > self.limits.buffered_bytes {
@@ -166,24 +178,6 @@ impl Engine {
             ex.upstream.ends_after_backlog = ex.client.is_received;
             self.flush_leg(now, exchange, Side::Upstream);
         }
-    }
-
-    /// An exchange that its endpoint did not process goes to another one, or fails.
-    pub(super) fn move_on(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
-        self.leave_upstream(exchange, None);
-        let ex = &mut self.exchanges[exchange];
-        if !ex.may_move() {
-            self.fail(now, exchange, outcome);
-            return;
-        }
-        if let Some(pool) = ex.pool.take()
-            && let Some(pool) = self.pools.get_mut(pool)
-        {
-            pool.exchanges -= 1;
-            pool.endpoint.stats.cell(self.worker).exchange_left();
-            ex.tried.push(pool.endpoint.id);
-        }
-        self.dispatch(now, exchange);
     }
 
     /// The pool's exchanges that wait go to other endpoints: this one took no connection.
@@ -203,10 +197,7 @@ impl Engine {
         for exchange in std::mem::take(&mut pool.pending) {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.waits_since = None;
-            if let Some(pool) = ex.pool.take().and_then(|p| self.pools.get_mut(p)) {
-                pool.exchanges -= 1;
-                pool.endpoint.stats.cell(self.worker).exchange_left();
-            }
+            self.leave_endpoint(exchange);
             self.dispatch(now, exchange);
         }
     }

@@ -56,6 +56,10 @@ impl Engine {
 
     /// Removes an exchange that has left both streams, and counts how it ended.
     pub(super) fn finish(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
+        if !self.exchanges.has(exchange) {
+            return;
+        }
+        self.end_retry(exchange);
         let Some(ex) = self.exchanges.remove(exchange) else { return };
         debug_assert!(ex.client.at.is_none() && ex.upstream.at.is_none(), "both streams are left first");
         if ex.waits_since.is_some()
@@ -63,7 +67,8 @@ impl Engine {
         {
             pool.pending.retain(|&e| e != exchange);
         }
-        if let Some(service) = self.services.get(ex.service) {
+        if let Some(service) = self.services.get_mut(ex.service) {
+            service.exchanges -= 1;
             let cell = service.service.stats.cell(self.worker);
             cell.exchange_took(now.since(ex.began));
             match ex.pool.and_then(|p| self.pools.get_mut(p)) {
@@ -109,10 +114,15 @@ impl Engine {
             return;
         }
         conn.idle_since = now;
+        let is_leaving = conn.client().is_some_and(|c| c.is_leaving);
         // What the deadline cuts is counted there.
         if matches!(conn.goaway_sent, GoAwaySent::Final(_)) && !self.is_drain_cut() {
             self.drain_progress.finished += 1;
             self.end_conn(now, key, CloseReason::DrainFinished, None);
+            return;
+        }
+        if is_leaving {
+            self.end_conn(now, key, CloseReason::ClientGoAway, Some(ErrorCode::NoError));
             return;
         }
         let idle = self.timeouts_of(key).idle;

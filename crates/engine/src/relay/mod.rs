@@ -1,9 +1,9 @@
 //! One worker's data plane: what the event loop and the simulation drive.
 //!
 //! The files follow an exchange: `receive` (bytes to frames), `client` (a request begins), `dispatch` (pick, pool,
-//! queue), `endpoint` (the answer), `data` (bodies, windows), `finish` and `answer` (its end, and what we say of a
-//! failure), `close` (the end of a connection); then what acts on sessions from outside: `drain`, `refresh`
-//! (snapshots), `clock` (deadlines).
+//! queue), `endpoint` (the answer), `retry` (another endpoint instead), `data` (bodies, windows), `finish` and `answer`
+//! (its end, and what we say of a failure), `close` (the end of a connection); then what acts on sessions from
+//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines).
 
 mod answer;
 mod client;
@@ -17,12 +17,15 @@ mod finish;
 mod invariants;
 mod receive;
 mod refresh;
+mod retry;
 
 use crate::action::{Action, ConnectFailure, PeerEnd};
 use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role};
+use crate::deadlines::Deadlines;
 use crate::exchange::Exchange;
 use crate::keys::{ConnKey, ConnMark, ExchangeKey, ExchangeMark, PoolKey, PoolMark};
 use crate::output::BufferPool;
+use crate::request_id::RequestIds;
 use crate::slots::Slots;
 use crate::timers::Wheel;
 use crate::upstream::Pool;
@@ -32,6 +35,7 @@ use evenkeel_core::id::{EndpointId, ListenerId, ServiceId, WorkerIndex};
 use evenkeel_core::limits::Limits;
 use evenkeel_core::policy::Timeouts;
 use evenkeel_core::reason::{CloseReason, Limit};
+use evenkeel_core::retry_budget::RetryBudget;
 use evenkeel_core::snapshot::{Service, Snapshot};
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
@@ -65,6 +69,10 @@ pub struct EngineSetup {
 struct ServiceState {
     service: Arc<Service>,
     balancer: Balancer,
+    /// Exchanges that are open.
+    exchanges: usize,
+    /// Those of them that are under way again.
+    retries: RetryBudget,
     /// It is configured no more: it drains.
     is_removed: bool,
 }
@@ -94,7 +102,8 @@ pub struct Engine {
     pools: Slots<PoolMark, Pool>,
     pool_of: NumberMap<EndpointId, PoolKey>,
     store: HeaderStore,
-    /// Where literals are put together while a block is decoded.
+    request_ids: RequestIds,
+    /// Where literals are put together while a block is decoded, or a header of ours.
     scratch: Vec<u8>,
     spare_lists: Vec<HeaderList>,
     spare_bytes: Vec<Vec<u8>>,
@@ -141,6 +150,7 @@ impl Engine {
             pools: Slots::default(),
             pool_of: NumberMap::default(),
             store: HeaderStore::new(key, setup.limits.interned_bytes),
+            request_ids: RequestIds::new(setup.seed, setup.worker),
             scratch: Vec::new(),
             spare_lists: Vec::new(),
             spare_bytes: Vec::new(),
@@ -186,6 +196,8 @@ impl Engine {
             recorded: now,
             first_bytes: Vec::new(),
             reset_lately: VecDeque::new(),
+            deadlines: Deadlines::default(),
+            is_leaving: false,
         };
         let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, now, &self.limits));
         self.clients += 1;
