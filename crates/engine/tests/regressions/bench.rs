@@ -6,7 +6,7 @@ use evenkeel_core::event::EventKind;
 use evenkeel_core::id::{ListenerId, ServiceId, WorkerIndex};
 use evenkeel_core::limits::Limits;
 use evenkeel_core::policy::{ListenerPolicy, RoutePolicy, ServicePolicy};
-use evenkeel_core::reason::CloseReason;
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_core::route::{Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{ListenerStats, ServiceStats, WorkerStats};
@@ -30,7 +30,8 @@ pub(crate) struct Bench {
     writer: EndpointSetWriter,
     listener: Arc<Listener>,
     policy: ServicePolicy,
-    stats: Arc<ServiceStats>,
+    pub(crate) stats: Arc<ServiceStats>,
+    pub(crate) worker: Arc<WorkerStats>,
 }
 
 pub(crate) fn address(port: u16) -> SocketAddr {
@@ -52,12 +53,13 @@ impl Bench {
             routes: RouteTable { routes },
             stats: Arc::new(ListenerStats::new(1)),
         });
+        let worker = Arc::new(WorkerStats::default());
         let setup = EngineSetup {
             worker: WorkerIndex(0),
             seed: 7,
             limits: Limits::default(),
             log_interval: Duration::from_secs(300),
-            stats: Arc::new(WorkerStats::default()),
+            stats: Arc::clone(&worker),
             snapshot: Arc::default(),
         };
         let mut bench = Self {
@@ -71,6 +73,7 @@ impl Bench {
             listener,
             policy,
             stats: Arc::new(ServiceStats::new(1)),
+            worker,
         };
         bench.publish((0..endpoints).map(|port| (port, EndpointState::Ready)));
         bench
@@ -166,6 +169,12 @@ impl Bench {
     pub(crate) fn gauges(&self) -> (u64, u64) {
         let all = &self.writer.current().endpoints;
         (all.iter().map(|e| e.stats.active_exchanges()).sum(), all.iter().map(|e| e.stats.upstreams()).sum())
+    }
+
+    /// Exchanges that ended so, on an endpoint or without one.
+    pub(crate) fn outcomes(&self, outcome: ExchangeOutcome) -> u64 {
+        let all = &self.writer.current().endpoints;
+        all.iter().map(|e| e.stats.outcome_total(outcome)).sum::<u64>() + self.stats.unpicked_total(outcome)
     }
 
     pub(crate) fn is_ejected(&self, endpoint: usize) -> bool {
