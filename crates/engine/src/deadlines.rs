@@ -42,6 +42,11 @@ impl Deadlines {
         self.nearest.peek().map(|Reverse((at, bits))| (*at, ExchangeKey::from_bits(*bits)))
     }
 
+    /// Whether it has this one. Looks at all: for tests.
+    pub(crate) fn has(&self, at: Moment, exchange: ExchangeKey) -> bool {
+        self.nearest.iter().any(|Reverse(entry)| *entry == (at, exchange.to_bits()))
+    }
+
     /// Drops the nearest.
     pub(crate) fn drop_first(&mut self) {
         self.nearest.pop();

@@ -173,9 +173,11 @@ impl Engine {
             ex.upstream.backlog.push(&ex.replay);
             self.backlog_bytes += ex.replay.len();
             ex.upstream.trailers = ex.request_trailers.take();
-            // Trailers are not kept: an exchange that has sent them stays where it is.
-            ex.is_replayable &= ex.upstream.trailers.is_none();
             ex.upstream.ends_after_backlog = ex.client.is_received;
+            if ex.upstream.trailers.is_some() {
+                // Trailers are not kept: an exchange that has sent them stays where it is.
+                self.stay(exchange);
+            }
             self.flush_leg(now, exchange, Side::Upstream);
         }
     }
@@ -240,5 +242,89 @@ impl Engine {
         } else {
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::EngineSetup;
+    use evenkeel_core::id::WorkerIndex;
+    use evenkeel_core::limits::Limits;
+    use evenkeel_core::stats::WorkerStats;
+    use evenkeel_testkit::simulation::one_service;
+    use evenkeel_wire::http2::{self, Settings};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const NOW: Moment = Moment::from_nanos(1_000_000_000);
+
+    fn settings(mut before: Vec<u8>) -> Vec<u8> {
+        http2::put_settings(&mut before, &Settings::default(), true);
+        before
+    }
+
+    /// HEADERS that end their stream.
+    fn headers(stream: u32, block: &[u8]) -> Vec<u8> {
+        [&[0, 0, block.len() as u8, 1, 5], &stream.to_be_bytes()[..], block].concat()
+    }
+
+    /// Connections that were asked for, and those that were closed.
+    fn acted(engine: &mut Engine) -> (Vec<ConnKey>, Vec<ConnKey>) {
+        let (mut actions, mut dirty) = (Vec::new(), Vec::new());
+        engine.take_dirty(&mut dirty);
+        for key in dirty {
+            let n = engine.output(key).len();
+            engine.wrote(NOW, key, n);
+        }
+        engine.take_actions(&mut actions);
+        let (mut asked, mut closed) = (Vec::new(), Vec::new());
+        for action in actions {
+            match action {
+                Action::Connect { conn, .. } => asked.push(conn),
+                Action::Close { conn, .. } => closed.push(conn),
+                Action::Event(_) => {}
+            }
+        }
+        (asked, closed)
+    }
+
+    #[test]
+    fn the_last_stream_id_is_used_and_then_another_connection() {
+        const REQUEST: &[u8] = &[0x83, 0x84, 0x86, 0x41, 1, b'a'];
+        const OK: &[u8] = &[0x88];
+        let (listener, snapshot) = one_service(1);
+        let setup = EngineSetup {
+            worker: WorkerIndex(0),
+            seed: 1,
+            limits: Limits::default(),
+            log_interval: Duration::from_secs(300),
+            stats: Arc::new(WorkerStats::default()),
+            snapshot,
+        };
+        let mut engine = Engine::new(setup, NOW);
+        let client = engine.accept(NOW, listener, ([10, 0, 0, 9], 1).into()).unwrap();
+        engine.received(NOW, client, &settings(evenkeel_wire::detect::PREFACE.to_vec()));
+        engine.received(NOW, client, &headers(1, REQUEST));
+        let (asked, _) = acted(&mut engine);
+        let first = asked[0];
+        engine.connected(NOW, first);
+        engine.received(NOW, first, &settings(Vec::new()));
+        // As if half a billion exchanges had gone by.
+        let conn = &mut engine.conns[first];
+        conn.highest_stream = MAX_STREAM_ID - 2;
+        conn.upstream_mut().unwrap().next_stream = MAX_STREAM_ID;
+        engine.received(NOW, client, &headers(3, REQUEST));
+        assert_eq!(acted(&mut engine), (vec![], vec![]));
+        assert!(engine.conns[first].streams.contains_key(&MAX_STREAM_ID));
+        engine.received(NOW, client, &headers(5, REQUEST));
+        let (asked, closed) = acted(&mut engine);
+        assert_eq!((asked.len(), closed.len()), (1, 0), "the next one needs another connection");
+        engine.received(NOW, first, &headers(1, OK));
+        engine.received(NOW, first, &headers(MAX_STREAM_ID, OK));
+        let rotated = matches!(engine.conns[first].phase, Phase::Closing(CloseReason::Rotated));
+        assert!(rotated, "the first ends with its last exchange");
+        engine.check_invariants().unwrap();
+        assert_eq!(engine.open_exchanges(), 1);
     }
 }

@@ -191,10 +191,12 @@ impl Engine {
     /// The endpoint reset its stream: the client hears the same code.
     pub(super) fn pass_reset(&mut self, now: Moment, exchange: ExchangeKey, code: ErrorCode) {
         self.leave_upstream(exchange, None);
-        // REFUSED_STREAM would tell the client that nothing was processed, which holds only before an answer.
-        let is_answered = self.exchanges[exchange].is_answered;
+        // REFUSED_STREAM would tell the client that nothing was processed, which holds only before an answer, and only
+        // if nobody else may have processed it before.
+        let ex = &self.exchanges[exchange];
+        let is_untouched = !ex.is_answered && !ex.is_retrying;
         let code =
-            if is_answered && code == ErrorCode::RefusedStream { ErrorCode::InternalError } else { code };
+            if code == ErrorCode::RefusedStream && !is_untouched { ErrorCode::InternalError } else { code };
         self.leave_client(exchange, Some(code));
         self.finish(now, exchange, ExchangeOutcome::UpstreamReset);
     }

@@ -115,4 +115,6 @@ fn calls_that_end_long_before_their_time_leave_no_wake_behind() {
         wakes += 1;
     }
     assert!((400..1_500).contains(&wakes), "{wakes} wakes in an hour");
+    bench.pass(Duration::from_secs(20));
+    assert_eq!(bench.engine.next_deadline(), None, "with the last connection the wheel is empty");
 }
