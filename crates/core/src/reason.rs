@@ -97,6 +97,14 @@ reasons! {
     }
 }
 
+impl ExchangeOutcome {
+    /// Whether it ended otherwise than whole, and not because its client wanted or left.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        !matches!(self, Self::Completed | Self::ClientReset | Self::ClientGone)
+    }
+}
+
 reasons! {
     /// Why a client's connection (session) or an upstream was closed.
     CloseReason {

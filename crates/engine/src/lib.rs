@@ -7,6 +7,7 @@ mod action;
 mod conn;
 mod deadlines;
 mod exchange;
+mod failures;
 mod forwarded;
 mod grpc_timeout;
 mod keys;

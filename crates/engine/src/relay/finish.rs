@@ -2,9 +2,10 @@
 
 use super::Engine;
 use crate::conn::{GoAwaySent, Phase};
-use crate::exchange::Side;
+use crate::exchange::{Exchange, Side};
 use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::balancer::Report;
+use evenkeel_core::event::EventKind;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::ErrorCode;
@@ -56,10 +57,6 @@ impl Engine {
 
     /// Removes an exchange that has left both streams, and counts how it ended.
     pub(super) fn finish(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
-        if !self.exchanges.has(exchange) {
-            return;
-        }
-        self.end_retry(exchange);
         let Some(ex) = self.exchanges.remove(exchange) else { return };
         debug_assert!(ex.client.at.is_none() && ex.upstream.at.is_none(), "both streams are left first");
         if ex.waits_since.is_some()
@@ -67,8 +64,14 @@ impl Engine {
         {
             pool.pending.retain(|&e| e != exchange);
         }
+        if outcome.is_failure() {
+            self.tell_failure(now, &ex, outcome);
+        }
         if let Some(service) = self.services.get_mut(ex.service) {
             service.exchanges -= 1;
+            if ex.is_retrying {
+                service.retries.end();
+            }
             let cell = service.service.stats.cell(self.worker);
             cell.exchange_took(now.since(ex.began));
             match ex.pool.and_then(|p| self.pools.get_mut(p)) {
@@ -88,6 +91,14 @@ impl Engine {
             self.give_list(*list);
         }
         self.settle(now);
+    }
+
+    fn tell_failure(&mut self, now: Moment, ex: &Exchange, outcome: ExchangeOutcome) {
+        let Some(left_out) = self.failures.admit(now) else { return };
+        let service = self.services.get(ex.service).map(|s| s.service.id);
+        let address = ex.pool.and_then(|p| self.pools.get(p)).map(|p| p.endpoint.spec.address);
+        let (took, tries) = (now.since(ex.began), ex.sent_times);
+        self.tell(EventKind::ExchangeFailed { service, address, outcome, took, tries, left_out });
     }
 
     /// After streams have ended: connections that waited for that close, and waiting exchanges get their streams.

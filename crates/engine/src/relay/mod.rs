@@ -23,6 +23,7 @@ use crate::action::{Action, ConnectFailure, PeerEnd};
 use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role};
 use crate::deadlines::Deadlines;
 use crate::exchange::Exchange;
+use crate::failures::Failures;
 use crate::keys::{ConnKey, ConnMark, ExchangeKey, ExchangeMark, PoolKey, PoolMark};
 use crate::output::BufferPool;
 use crate::request_id::RequestIds;
@@ -114,6 +115,7 @@ pub struct Engine {
     due_upstreams: Vec<ConnKey>,
     is_settling: bool,
     actions: Vec<Action>,
+    failures: Failures,
     wheel: Wheel<Wake>,
     due: Vec<Wake>,
     /// Bytes in all backlogs.
@@ -160,6 +162,7 @@ impl Engine {
             due_upstreams: Vec::new(),
             is_settling: false,
             actions: Vec::new(),
+            failures: Failures::default(),
             wheel: Wheel::new(now),
             due: Vec::new(),
             backlog_bytes: 0,

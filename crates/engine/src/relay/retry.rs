@@ -76,7 +76,7 @@ impl Engine {
         self.drop_replay(replay);
     }
 
-    /// Its answer has begun, or it ended: it is under way again no more.
+    /// Its answer has begun: it is under way again no more.
     pub(super) fn end_retry(&mut self, exchange: ExchangeKey) {
         let ex = &mut self.exchanges[exchange];
         if std::mem::take(&mut ex.is_retrying) {

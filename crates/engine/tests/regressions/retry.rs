@@ -1,8 +1,10 @@
 //! Exchanges that go to another endpoint because their route allows it: when, how often, and what the client sees.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, address};
 use crate::peer::Seen;
 use evenkeel_core::endpoint::EndpointState::{NotReady, Ready};
+use evenkeel_core::event::EventKind;
+use evenkeel_core::id::ServiceId;
 use evenkeel_core::policy::{Ejection, Retry, RetryOn, RoutePolicy, ServicePolicy};
 use evenkeel_core::reason::{ExchangeOutcome, Limit, RetryReason};
 use evenkeel_engine::PeerEnd;
@@ -388,4 +390,33 @@ fn a_client_that_leaves_while_its_request_is_under_way_again_leaves_nothing_behi
     }
     bench.carry();
     assert_eq!(bench.worker.refused_total(Limit::RetryBudget), 0);
+}
+
+#[test]
+fn a_few_failed_exchanges_a_second_are_told_with_their_endpoint_and_all_are_counted() {
+    let mut bench = bench(Retry::default(), 1);
+    for n in 0..30 {
+        bench.clients[0].request(2 * n + 1, true);
+    }
+    bench.carry();
+    bench.open();
+    for n in 0..29 {
+        bench.endpoints[0].frame(3, 0, 2 * n + 1, &[0, 0, 0, 2]);
+    }
+    bench.carry();
+    bench.pass(Duration::from_secs(1));
+    bench.endpoints[0].frame(3, 0, 59, &[0, 0, 0, 2]);
+    bench.carry();
+    let told: Vec<_> =
+        bench.events.iter().filter(|e| matches!(e, EventKind::ExchangeFailed { .. })).collect();
+    assert_eq!((told.len(), bench.outcomes(ExchangeOutcome::UpstreamReset)), (11, 30));
+    let expected = EventKind::ExchangeFailed {
+        service: Some(ServiceId(0)),
+        address: Some(address(0)),
+        outcome: ExchangeOutcome::UpstreamReset,
+        took: Duration::from_secs(1),
+        tries: 1,
+        left_out: 19,
+    };
+    assert_eq!(told.last(), Some(&&expected));
 }
