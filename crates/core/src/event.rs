@@ -1,9 +1,10 @@
-//! What happened, for the log and the event stream: to sessions, upstreams and endpoints, never to a single exchange.
+//! What happened, for the log and the event stream: to sessions, upstreams and endpoints; of exchanges only a few of
+//! those that fail.
 //!
 //! Plain values. Made by the balancers and the engine, written out by the control side; nothing here decides anything.
 
 use crate::id::{EndpointId, ListenerId, ServiceId};
-use crate::reason::{CloseReason, EjectReason, Limit};
+use crate::reason::{CloseReason, EjectReason, ExchangeOutcome, Limit};
 use crate::time::Moment;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -114,6 +115,21 @@ pub enum EventKind {
         detail: Option<&'static str>,
         /// In all.
         figures: ConnectionFigures,
+    },
+    /// An exchange failed, by no doing of its client's. Told of a few a second for each worker; all are counted.
+    ExchangeFailed {
+        /// Where its route led, if there was one.
+        service: Option<ServiceId>,
+        /// The endpoint that it was at last given to.
+        address: Option<SocketAddr>,
+        /// How it ended.
+        outcome: ExchangeOutcome,
+        /// How long it took.
+        took: Duration,
+        /// How often it was sent to an endpoint.
+        tries: u32,
+        /// Others that failed since the last such event of the worker, and were not told.
+        left_out: u64,
     },
     /// An endpoint left the picks because it fails.
     Ejected {

@@ -11,6 +11,7 @@ pub mod id;
 pub mod limits;
 pub mod policy;
 pub mod reason;
+pub mod retry_budget;
 pub mod route;
 pub mod skew;
 pub mod snapshot;

@@ -2,6 +2,7 @@
 //!
 //! Defaults are those of the table of settings; `Default` here is their only other place and a test in `config` holds both together.
 
+use crate::reason::RetryReason;
 use std::time::Duration;
 
 /// How an endpoint is chosen.
@@ -121,6 +122,21 @@ pub struct RetryOn {
     pub unavailable: bool,
     /// The answer was `grpc-status` RESOURCE_EXHAUSTED, without a message before it.
     pub resource_exhausted: bool,
+}
+
+impl RetryOn {
+    /// Whether an exchange may be sent again for this reason.
+    #[must_use]
+    pub const fn allows(self, reason: RetryReason) -> bool {
+        match reason {
+            RetryReason::Unprocessed => true,
+            RetryReason::Reset => self.reset,
+            RetryReason::Timeout => self.timeout,
+            RetryReason::GatewayError => self.gateway_error,
+            RetryReason::Unavailable => self.unavailable,
+            RetryReason::ResourceExhausted => self.resource_exhausted,
+        }
+    }
 }
 
 /// `retry` of a route, else of its service: an exchange is sent to another endpoint.

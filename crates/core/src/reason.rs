@@ -40,7 +40,7 @@ reasons! {
     PickReason {
         Balanced = "balanced", "the balancer's choice among the ready endpoints";
         Only = "only", "no other endpoint could be picked";
-        Retried = "retried", "another endpoint had not processed the exchange";
+        Retried = "retried", "another endpoint was tried before and gave no answer to pass on";
         Panic = "panic", "too few endpoints were healthy, so ejections were ignored";
         LastResort = "last_resort", "no endpoint was ready, so a terminating one that still serves was taken";
     }
@@ -52,6 +52,18 @@ reasons! {
         NoEndpoints = "no_endpoints", "the service has no endpoint";
         NoneServing = "none_serving", "no endpoint of the service is ready or still serving";
         AllTried = "all_tried", "every endpoint that serves was tried for this exchange";
+    }
+}
+
+reasons! {
+    /// Why an exchange was sent to another endpoint.
+    RetryReason {
+        Unprocessed = "unprocessed", "the endpoint took no connection, or said that it did not process the exchange";
+        Reset = "reset", "the endpoint reset the stream, or its connection was lost, before an answer";
+        Timeout = "timeout", "no response headers came within per_try_timeout";
+        GatewayError = "gateway_error", "the answer was 502, 503 or 504";
+        Unavailable = "unavailable", "the answer was nothing but grpc-status UNAVAILABLE";
+        ResourceExhausted = "resource_exhausted", "the answer was nothing but grpc-status RESOURCE_EXHAUSTED";
     }
 }
 
@@ -78,10 +90,19 @@ reasons! {
         PendingOverflow = "pending_overflow", "too many exchanges already wait for a connection";
         PendingTimeout = "pending_timeout", "no connection or stream came free in time";
         RequestTimeout = "request_timeout", "the exchange took longer than its timeout";
+        TryTimeout = "try_timeout", "no response headers came within per_try_timeout, and nobody else could be tried";
         BadRequest = "bad_request", "the request's headers break the protocol's rules";
         Drained = "drained", "the drain's deadline came before the exchange ended";
         SendTimeout = "send_timeout", "a peer did not take the body that waited for it";
         Shed = "shed", "the worker's memory budget was used up";
+    }
+}
+
+impl ExchangeOutcome {
+    /// Whether it ended otherwise than whole, and not because its client wanted or left.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        !matches!(self, Self::Completed | Self::ClientReset | Self::ClientGone)
     }
 }
 
@@ -145,6 +166,7 @@ reasons! {
         GrantedCredit = "granted_credit", "credit beyond the streams' first windows that a worker may have granted";
         InternedBytes = "interned_bytes", "bytes of header fields that a worker's tables and waiting lists may hold";
         Exchanges = "exchanges", "exchanges open at once on a worker";
+        RetryBudget = "retry_budget", "exchanges of a service under way again at once on a worker";
     }
 }
 
@@ -167,6 +189,6 @@ mod tests {
                 }
             )*};
         }
-        check!(PickReason, NoPickReason, EjectReason, ExchangeOutcome, CloseReason, Limit);
+        check!(PickReason, NoPickReason, RetryReason, EjectReason, ExchangeOutcome, CloseReason, Limit);
     }
 }

@@ -1,6 +1,7 @@
 //! One HTTP/2 connection as a value: of a client (a session) or to an endpoint (an upstream).
 
 use crate::cancelled::Cancelled;
+use crate::deadlines::Deadlines;
 use crate::exchange::Side;
 use crate::keys::{ExchangeKey, PoolKey};
 use crate::output::{BufferPool, Output};
@@ -99,6 +100,10 @@ pub(crate) struct ClientSide {
     pub(crate) reset_lately: VecDeque<u32>,
     /// Streams that it cancelled and that endpoints may not have seen end: they count against its concurrency.
     pub(crate) places_held: u32,
+    /// When its exchanges are over.
+    pub(crate) deadlines: Deadlines,
+    /// It sent GOAWAY: the session ends with its last exchange.
+    pub(crate) is_leaving: bool,
 }
 
 #[derive(Debug)]
@@ -384,5 +389,6 @@ impl Conn {
             + self.encoder.held_bytes()
             + self.streams.capacity() * size_of::<(u32, ExchangeKey)>()
             + self.upstream().map_or(0, |u| size_of::<Cancelled>() + u.cancelled.held_bytes())
+            + self.client().map_or(0, |c| c.deadlines.held_bytes())
     }
 }

@@ -94,17 +94,22 @@ pub(crate) struct Exchange {
     pub(crate) deadline: Moment,
     /// When it was given to the endpoint.
     pub(crate) sent: Moment,
+    /// When the endpoint's answer must have begun.
+    pub(crate) try_deadline: Moment,
     /// Whether and when it may be sent again.
     pub(crate) retry: Retry,
-    /// The request, kept until the answer begins; owned fields.
+    /// The request, kept until a part of an answer went to the client; owned fields.
     pub(crate) request: HeaderList,
-    /// The request's body from its start, kept until the answer begins or it grows too large.
+    /// The request's body from its start, kept as long or until it grows too large.
     pub(crate) replay: Vec<u8>,
-    /// The body as kept is whole so far.
+    /// All that came of the request is kept, and nothing of an answer went to the client: it may be given to another
+    /// endpoint, if the failure says that it was not processed.
     pub(crate) is_replayable: bool,
+    /// It was sent again by its route's leave and has a place of the service's budget.
+    pub(crate) is_retrying: bool,
     /// Trailers of a request that came before it was sent.
     pub(crate) request_trailers: Option<Box<HeaderList>>,
-    /// Endpoints that it was given to and that did not process it.
+    /// Endpoints that it was given to before.
     pub(crate) tried: Vec<EndpointId>,
     /// How often it was put on a wire.
     pub(crate) sent_times: u32,
@@ -129,9 +134,13 @@ impl Exchange {
         }
     }
 
-    /// The endpoint has not said anything and nothing of the request was dropped: it may be given to another one, if
-    /// the failure says that it was not processed.
-    pub(crate) fn may_move(&self) -> bool {
-        !self.is_answered && self.is_replayable
+    /// The request is whole and could be sent again from its start.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.is_replayable && self.client.is_received
+    }
+
+    /// Whether it is over, or its try is, at this moment.
+    pub(crate) fn has_deadline(&self, at: Moment) -> bool {
+        at == self.deadline || at == self.try_deadline
     }
 }

@@ -6,11 +6,16 @@
 mod action;
 mod cancelled;
 mod conn;
+mod deadlines;
 mod exchange;
+mod failures;
+mod forwarded;
+mod grpc_timeout;
 mod keys;
 mod output;
 mod relay;
 mod request;
+mod request_id;
 mod score;
 mod slots;
 mod spares;

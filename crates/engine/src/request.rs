@@ -1,15 +1,19 @@
 //! The rules for header lists (RFC 9113 §8.2, §8.3), and the view that routes look through.
 
+use crate::grpc_timeout;
 use evenkeel_core::route::RequestView;
 use evenkeel_wire::hpack::{Field, HeaderList, HeaderStore, Name};
+use std::time::Duration;
 
 /// What a request is, as far as the relay has to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RequestHead {
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
     pub(crate) is_connect: bool,
     pub(crate) content_length: Option<u64>,
+    /// How long the caller of a gRPC request waits.
+    pub(crate) grpc_timeout: Option<Duration>,
 }
 
 /// What a response is, as far as the relay has to know.
@@ -28,8 +32,8 @@ pub(crate) struct Malformed(pub(crate) &'static str);
 /// Checks a request's header list.
 pub(crate) fn check_request(list: &HeaderList, store: &HeaderStore) -> Result<RequestHead, Malformed> {
     let (mut method, mut path, mut scheme, mut authority, mut host) = (None, None, None, None, None);
-    let mut head = RequestHead { is_grpc: false, is_head: false, is_connect: false, content_length: None };
-    let mut is_regular = false;
+    let mut head = RequestHead::default();
+    let (mut is_regular, mut timeout) = (false, None);
     for field in list.fields() {
         let slot = match field.name {
             Name::Method => &mut method,
@@ -46,6 +50,7 @@ pub(crate) fn check_request(list: &HeaderList, store: &HeaderStore) -> Result<Re
                     Name::ContentType => {
                         head.is_grpc = list.value(field, store).starts_with(b"application/grpc");
                     }
+                    Name::GrpcTimeout => timeout = Some(list.value(field, store)),
                     _ => {}
                 }
                 continue;
@@ -61,6 +66,7 @@ pub(crate) fn check_request(list: &HeaderList, store: &HeaderStore) -> Result<Re
     let method: &[u8] = method.ok_or(Malformed("no :method"))?;
     head.is_head = method == b"HEAD";
     head.is_connect = method == b"CONNECT";
+    head.grpc_timeout = timeout.filter(|_| head.is_grpc).and_then(grpc_timeout::parse);
     if head.is_connect {
         return match (authority, path, scheme) {
             (Some(_), None, None) => Ok(head),
@@ -205,8 +211,17 @@ mod tests {
         ]);
         assert_eq!(
             head,
-            Ok(RequestHead { is_grpc: true, is_head: false, is_connect: false, content_length: Some(7) })
+            Ok(RequestHead { is_grpc: true, content_length: Some(7), ..RequestHead::default() })
         );
+    }
+
+    #[test]
+    fn only_a_grpc_request_has_a_timeout_and_a_malformed_one_is_none() {
+        let grpc = ("content-type", "application/grpc");
+        let timeout = |extra: &[(&str, &str)]| request(extra).unwrap().grpc_timeout;
+        assert_eq!(timeout(&[("grpc-timeout", "250m"), grpc]), Some(Duration::from_millis(250)));
+        assert_eq!(timeout(&[grpc, ("grpc-timeout", "250")]), None);
+        assert_eq!(timeout(&[("grpc-timeout", "250m"), ("content-type", "text/plain")]), None);
     }
 
     #[test]

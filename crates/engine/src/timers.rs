@@ -38,6 +38,14 @@ impl<T: Copy> Wheel<T> {
         self.next = self.next.min(tick);
     }
 
+    /// When to wake who asks for `at` and will ask again when woken: within a turn, for what lies farther ahead would be
+    /// looked at once a turn anyway and stay long after nobody needs it; and on a tick, so that deadlines that come
+    /// ever nearer by a little are one.
+    pub(crate) fn coarse(&self, at: Moment) -> Moment {
+        let tick = at.as_nanos().div_ceil(TICK_NANOS).min(self.tick + SLOTS);
+        Moment::from_nanos(tick.saturating_mul(TICK_NANOS))
+    }
+
     /// Moves to `now` and appends what is due.
     pub(crate) fn advance(&mut self, now: Moment, due: &mut Vec<T>) {
         let until = now.as_nanos() / TICK_NANOS;
@@ -106,6 +114,17 @@ mod tests {
         fired.sort_unstable();
         assert_eq!(fired, [5, 100, 100, 9_000, 100_000]);
         assert_eq!(wheel.next(), None);
+    }
+
+    #[test]
+    fn who_asks_again_is_woken_on_time_and_within_a_turn() {
+        let mut wheel = Wheel::new(Moment::ZERO);
+        assert_eq!(wheel.coarse(at(5)), at(8));
+        assert_eq!(wheel.coarse(at(8)), at(8));
+        assert_eq!(wheel.coarse(at(8_192)), at(8_192));
+        assert_eq!(wheel.coarse(at(8_193)), at(8_192));
+        wheel.advance(at(16), &mut Vec::<()>::new());
+        assert_eq!(wheel.coarse(Moment::NEVER), at(8_208));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub(crate) struct Pool {
     /// How many of them do not take exchanges yet.
     pub(crate) opening: u32,
     pub(crate) pending: VecDeque<ExchangeKey>,
+    /// Until when waiting in vain was last reported as a failure of the endpoint.
+    pub(crate) blamed_until: Moment,
     /// Exchanges that are counted as the endpoint's, of which the client may still be reading an answer that is whole.
     pub(crate) exchanges: u32,
     /// The endpoint left its set: nothing new is opened, and the pool goes with its last connection and exchange.
@@ -31,6 +33,7 @@ impl Pool {
             conns: Vec::new(),
             opening: 0,
             pending: VecDeque::new(),
+            blamed_until: Moment::ZERO,
             exchanges: 0,
             is_removed: false,
             leaves_at: Moment::NEVER,

@@ -2,7 +2,9 @@
 
 use crate::exit::Exit;
 use crate::output::print;
-use evenkeel_core::reason::{CloseReason, EjectReason, ExchangeOutcome, Limit, NoPickReason, PickReason};
+use evenkeel_core::reason::{
+    CloseReason, EjectReason, ExchangeOutcome, Limit, NoPickReason, PickReason, RetryReason,
+};
 use evenkeel_server::control::discovery::FailureReason;
 
 const EXAMPLES: &str = "\
@@ -40,6 +42,7 @@ fn meanings() -> Vec<Meaning> {
         "an exchange ended": ExchangeOutcome,
         "an endpoint was picked": PickReason,
         "no endpoint was picked": NoPickReason,
+        "an exchange was sent to another endpoint": RetryReason,
         "an endpoint was ejected": EjectReason,
         "a limit refused something": Limit,
         "discovery has no new answer": FailureReason,

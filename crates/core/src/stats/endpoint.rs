@@ -30,7 +30,7 @@ impl EndpointCell {
         self.outcomes.add(outcome as usize);
     }
 
-    /// An exchange left the endpoint unprocessed and goes on elsewhere.
+    /// An exchange left the endpoint and goes on elsewhere.
     pub fn exchange_left(&self) {
         self.active.fall();
     }

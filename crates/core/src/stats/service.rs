@@ -2,7 +2,7 @@
 
 use super::{Cells, DURATION_BOUNDS_US, Histogram, Tally};
 use crate::id::WorkerIndex;
-use crate::reason::{ExchangeOutcome, PickReason};
+use crate::reason::{ExchangeOutcome, PickReason, RetryReason};
 use std::time::Duration;
 
 /// One worker's counts of one service.
@@ -12,6 +12,7 @@ pub struct ServiceCell {
     durations: Histogram,
     unpicked: Tally<{ ExchangeOutcome::ALL.len() }>,
     picks: Tally<{ PickReason::ALL.len() }>,
+    retries: Tally<{ RetryReason::ALL.len() }>,
 }
 
 impl ServiceCell {
@@ -28,6 +29,11 @@ impl ServiceCell {
     /// An endpoint was picked for this reason.
     pub fn picked(&self, reason: PickReason) {
         self.picks.add(reason as usize);
+    }
+
+    /// An exchange was sent to another endpoint for this reason.
+    pub fn retried(&self, reason: RetryReason) {
+        self.retries.add(reason as usize);
     }
 }
 
@@ -63,5 +69,11 @@ impl ServiceStats {
     #[must_use]
     pub fn picks_total(&self, reason: PickReason) -> u64 {
         self.0.iter().map(|c| c.picks.get(reason as usize)).sum()
+    }
+
+    /// Exchanges that were sent to another endpoint for this reason.
+    #[must_use]
+    pub fn retries_total(&self, reason: RetryReason) -> u64 {
+        self.0.iter().map(|c| c.retries.get(reason as usize)).sum()
     }
 }

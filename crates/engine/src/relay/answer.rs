@@ -13,6 +13,7 @@ impl Engine {
         let status = match outcome {
             ExchangeOutcome::UpstreamProtocolError => 502,
             ExchangeOutcome::RequestTimeout
+            | ExchangeOutcome::TryTimeout
             | ExchangeOutcome::PendingTimeout
             | ExchangeOutcome::SendTimeout => 504,
             _ => 503,
@@ -81,7 +82,7 @@ impl Engine {
 /// The status of the gRPC status codes document that an outcome is for a caller.
 const fn grpc_status(outcome: ExchangeOutcome) -> &'static str {
     match outcome {
-        ExchangeOutcome::RequestTimeout => "4",
+        ExchangeOutcome::RequestTimeout | ExchangeOutcome::TryTimeout => "4",
         ExchangeOutcome::PendingOverflow | ExchangeOutcome::Shed => "8",
         ExchangeOutcome::NoRoute => "12",
         ExchangeOutcome::UpstreamProtocolError | ExchangeOutcome::BadRequest => "13",

@@ -3,13 +3,15 @@
 use super::Engine;
 use crate::conn::header_limits;
 use crate::exchange::{Exchange, Leg, Side};
+use crate::forwarded;
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::{RequestHead, View, check_request, check_trailers};
-use evenkeel_core::policy::{Retry, RoutePolicy};
+use evenkeel_core::policy::{HeaderRules, Retry, RoutePolicy};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
 use evenkeel_wire::http2::ErrorCode;
+use std::time::Duration;
 
 impl Engine {
     /// HEADERS from a client.
@@ -69,9 +71,7 @@ impl Engine {
         }
         if list.is_truncated() {
             self.stats.refused(Limit::HeaderListBytes);
-            let head =
-                RequestHead { is_grpc: false, is_head: false, is_connect: false, content_length: None };
-            let exchange = self.open_exchange(now, key, stream, list, head, is_end);
+            let exchange = self.open_exchange(now, key, stream, list, RequestHead::default(), is_end);
             self.answer(now, exchange, ExchangeOutcome::BadRequest, 431);
             return;
         }
@@ -87,7 +87,7 @@ impl Engine {
             self.answer(now, exchange, ExchangeOutcome::BadRequest, 405);
             return;
         }
-        self.route(now, key, exchange);
+        self.route(now, key, exchange, head.grpc_timeout);
     }
 
     /// A request whose headers break the rules (RFC 9113 §8.1.1).
@@ -161,10 +161,12 @@ impl Engine {
             began: now,
             deadline: Moment::NEVER,
             sent: now,
+            try_deadline: Moment::NEVER,
             retry: Retry::default(),
             request,
             replay: Vec::new(),
             is_replayable: true,
+            is_retrying: false,
             request_trailers: None,
             tried: Vec::new(),
             sent_times: 0,
@@ -178,8 +180,9 @@ impl Engine {
     }
 
     /// Finds the service of a request and gives it there.
-    fn route(&mut self, now: Moment, key: ConnKey, exchange: ExchangeKey) {
+    fn route(&mut self, now: Moment, key: ConnKey, exchange: ExchangeKey, grpc_timeout: Option<Duration>) {
         let Some(client) = self.conns[key].client() else { return };
+        let address = client.peer.ip();
         let listener = self.snapshot.listener(client.listener.id).unwrap_or(&client.listener);
         let view = View { list: &self.exchanges[exchange].request, store: &self.store };
         let route = listener.routes.find(&view);
@@ -189,12 +192,18 @@ impl Engine {
             self.answer(now, exchange, ExchangeOutcome::NoRoute, 404);
             return;
         };
-        self.exchanges[exchange].service = service;
-        self.exchanges[exchange].retry = policy.retry;
-        if let Some(timeout) = policy.request_timeout {
-            self.exchanges[exchange].deadline = now + timeout;
-            // The connection's timer stands for all its exchanges: they leave nothing behind when they end.
-            self.arm_conn(key, now + timeout);
+        self.services[service].exchanges += 1;
+        let ex = &mut self.exchanges[exchange];
+        ex.service = service;
+        ex.retry = policy.retry;
+        if policy.headers != HeaderRules::default() {
+            let (list, store) = (&mut ex.request, &mut self.store);
+            forwarded::apply(policy.headers, address, list, store, &mut self.scratch, &mut self.request_ids);
+        }
+        let timeout = [policy.request_timeout, grpc_timeout].into_iter().flatten().min();
+        if let Some(timeout) = timeout {
+            ex.deadline = now + timeout;
+            self.arm_exchange(exchange, now + timeout);
         }
         self.dispatch(now, exchange);
     }

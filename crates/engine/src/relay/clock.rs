@@ -2,12 +2,12 @@
 
 use super::close::LAST_BYTES;
 use super::{Engine, Wake};
-use crate::conn::{GoAwaySent, Phase};
+use crate::conn::{Conn, GoAwaySent, Phase};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::balancer::Report;
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
-use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, RetryReason};
 use evenkeel_core::stats::MemoryPart;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::ErrorCode;
@@ -126,28 +126,51 @@ impl Engine {
         self.tell(EventKind::SessionGoesOn { listener, peer, session, figures });
     }
 
-    /// Ends the exchanges of a client whose time is over; when the next one's is.
+    /// Wakes the client's connection when this deadline of one of its exchanges comes. The connection's timer stands for
+    /// all its exchanges: they leave nothing on the wheel when they end.
+    pub(super) fn arm_exchange(&mut self, exchange: ExchangeKey, at: Moment) {
+        let Some((key, _)) = self.exchanges[exchange].client.at else { return };
+        let conn = &mut self.conns[key];
+        let open = conn.streams.len();
+        if let Some(client) = conn.client_mut() {
+            let exchanges = &self.exchanges;
+            let holds = |at, exchange| exchanges.get(exchange).is_some_and(|ex| ex.has_deadline(at));
+            client.deadlines.add(at, exchange, open, holds);
+        }
+        self.arm_conn(key, at);
+    }
+
+    /// Ends the exchanges of a client whose time is over, or their tries; when the next one's is.
     fn check_requests(&mut self, now: Moment, key: ConnKey) -> Moment {
-        let conn = &self.conns[key];
-        if !conn.is_client() {
-            return Moment::NEVER;
-        }
-        let (mut next, mut over) = (Moment::NEVER, Vec::new());
-        for &exchange in conn.streams.values() {
-            let deadline = self.exchanges[exchange].deadline;
-            if deadline <= now {
-                over.push(exchange);
-            } else {
-                next = next.min(deadline);
+        // The end of one may end the connection, and with it the others.
+        while let Some(client) = self.conns.get_mut(key).and_then(Conn::client_mut) {
+            let Some((at, exchange)) = client.deadlines.first() else { break };
+            let holds = self.exchanges.get(exchange).is_some_and(|ex| ex.has_deadline(at));
+            if holds && at > now {
+                return at;
+            }
+            client.deadlines.drop_first();
+            if holds {
+                self.ran_out(now, exchange);
             }
         }
-        for exchange in over {
-            // The end of one may have ended the connection, and with it the others.
-            if self.exchanges.has(exchange) {
-                self.fail(now, exchange, ExchangeOutcome::RequestTimeout);
-            }
+        Moment::NEVER
+    }
+
+    /// The time of an exchange, or of its try, is over.
+    fn ran_out(&mut self, now: Moment, exchange: ExchangeKey) {
+        let ex = &mut self.exchanges[exchange];
+        if ex.deadline <= now {
+            self.fail(now, exchange, ExchangeOutcome::RequestTimeout);
+            return;
         }
-        next
+        ex.try_deadline = Moment::NEVER;
+        if let Some(pool) = ex.pool {
+            self.report(now, pool, Report::Failed);
+        }
+        if !self.try_again(now, exchange, RetryReason::Timeout) {
+            self.fail(now, exchange, ExchangeOutcome::TryTimeout);
+        }
     }
 
     /// An exchange that waited may have waited long enough.
@@ -155,21 +178,25 @@ impl Engine {
         let Some(ex) = self.exchanges.get(key) else { return };
         let Some(service) = self.services.get(ex.service) else { return };
         let most = service.service.policy.upstream.pending_timeout;
-        if ex.waits_since.is_some_and(|since| since + most <= now) {
-            self.waited_too_long(now, key);
+        if let Some(since) = ex.waits_since.filter(|&since| since + most <= now) {
+            self.waited_too_long(now, key, since);
         }
     }
 
     /// An exchange got no stream in time. An endpoint that takes no connection is as good as one that refuses it:
     /// the exchange goes to another one.
-    fn waited_too_long(&mut self, now: Moment, key: ExchangeKey) {
+    fn waited_too_long(&mut self, now: Moment, key: ExchangeKey, since: Moment) {
         let ex = &mut self.exchanges[key];
         ex.waits_since = None;
         let Some(pool_key) = ex.pool else { return };
         let pool = &mut self.pools[pool_key];
         pool.pending.retain(|&e| e != key);
         if pool.conns.len() == pool.opening as usize {
-            self.report(now, pool_key, Report::Failed);
+            // All who waited meanwhile waited for the same connection: it fails the endpoint once.
+            if since >= pool.blamed_until {
+                pool.blamed_until = now;
+                self.report(now, pool_key, Report::Failed);
+            }
             self.move_on(now, key, ExchangeOutcome::ConnectFailed);
         } else {
             self.stats.refused(Limit::Pending);

@@ -6,7 +6,7 @@ use crate::conn::{GoAwaySent, Phase, Role};
 use crate::keys::ConnKey;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::event::EventKind;
-use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome, RetryReason};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::{self, ErrorCode};
 use std::time::Duration;
@@ -126,14 +126,19 @@ impl Engine {
         if let Some(pool) = self.pools.get(pool) {
             pool.endpoint.stats.cell(self.worker).upstream_closed();
         }
+        // Whatever was open on it, it failed once.
+        let mut is_reported = is_planned;
         for (_, exchange) in open {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.upstream.at = None;
             if self.keep_answer(now, exchange) {
                 continue;
             }
-            if !is_planned {
+            if !std::mem::replace(&mut is_reported, true) {
                 self.report(now, pool, Report::Failed);
+            }
+            if self.try_again(now, exchange, RetryReason::Reset) {
+                continue;
             }
             let outcome = if is_planned { ExchangeOutcome::Drained } else { ExchangeOutcome::UpstreamGone };
             self.fail(now, exchange, outcome);
@@ -183,7 +188,9 @@ impl Engine {
         self.settle(now);
     }
 
+    /// Has the connection looked at, at `at` or before.
     pub(super) fn arm_conn(&mut self, key: ConnKey, at: Moment) {
+        let at = self.wheel.coarse(at);
         let conn = &mut self.conns[key];
         if at < conn.armed {
             conn.armed = at;

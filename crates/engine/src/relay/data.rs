@@ -127,9 +127,7 @@ impl Engine {
                 ex.replay.extend_from_slice(payload);
                 self.replay_bytes += ex.replay.capacity() - before;
             } else if ex.upstream.at.is_some() {
-                ex.is_replayable = false;
-                let replay = std::mem::take(&mut ex.replay);
-                self.drop_replay(replay);
+                self.stay(exchange);
             } else {
                 self.stats.refused(Limit::BufferedBytes);
                 self.fail(now, exchange, ExchangeOutcome::Shed);
@@ -189,9 +187,10 @@ impl Engine {
             return;
         }
         if to == Side::Upstream {
-            ex.is_replayable = false;
+            // Trailers are not kept.
+            self.stay(exchange);
         }
-        let leg = ex.leg_mut(to);
+        let leg = self.exchanges[exchange].leg_mut(to);
         if leg.backlog.is_empty() {
             self.put_trailers(now, exchange, to, list);
         } else {

@@ -5,7 +5,7 @@ use crate::action::Action;
 use crate::conn::{Conn, Phase, Role, UpstreamSide};
 use crate::exchange::{Leg, Side};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
-use evenkeel_core::balancer::Report;
+use evenkeel_core::balancer::{Pick, Report};
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, NoPickReason};
@@ -15,20 +15,27 @@ use evenkeel_wire::http2::MAX_STREAM_ID;
 impl Engine {
     /// Gives an exchange to an endpoint of its service.
     pub(super) fn dispatch(&mut self, now: Moment, exchange: ExchangeKey) {
-        let ex = &self.exchanges[exchange];
-        let service = &mut self.services[ex.service];
-        if ex.sent_times > ex.retry.attempts {
-            self.fail(now, exchange, ExchangeOutcome::UpstreamGone);
-            return;
+        if let Some(pick) = self.pick(now, exchange, ExchangeOutcome::ConnectFailed) {
+            self.give(now, exchange, pick);
         }
-        let pick = match service.balancer.pick(now, &ex.tried) {
-            Ok(pick) => pick,
-            Err(NoPickReason::AllTried) => return self.fail(now, exchange, ExchangeOutcome::ConnectFailed),
-            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing) => {
-                return self.fail(now, exchange, ExchangeOutcome::NoEndpoint);
-            }
+    }
+
+    /// Picks an endpoint that was not tried yet. If there is none, the exchange fails: with `last` if all were tried.
+    pub(super) fn pick(&mut self, now: Moment, exchange: ExchangeKey, last: ExchangeOutcome) -> Option<Pick> {
+        let ex = &self.exchanges[exchange];
+        let outcome = match self.services[ex.service].balancer.pick(now, &ex.tried) {
+            Ok(pick) => return Some(pick),
+            Err(NoPickReason::AllTried) => last,
+            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing) => ExchangeOutcome::NoEndpoint,
         };
-        service.service.stats.cell(self.worker).picked(pick.reason);
+        self.fail(now, exchange, outcome);
+        None
+    }
+
+    /// Gives an exchange to the endpoint that was picked for it.
+    pub(super) fn give(&mut self, now: Moment, exchange: ExchangeKey, pick: Pick) {
+        let service = &self.services[self.exchanges[exchange].service].service;
+        service.stats.cell(self.worker).picked(pick.reason);
         let Some(&pool) = self.pool_of.get(&pick.endpoint) else {
             return self.fail(now, exchange, ExchangeOutcome::NoEndpoint);
         };
@@ -153,33 +160,22 @@ impl Engine {
         ex.upstream.is_sent = is_end;
         conn.put_headers(stream, is_end, &ex.request, &mut self.store, &mut self.buffers);
         self.mark_dirty(key);
+        let ex = &mut self.exchanges[exchange];
+        if let Some(timeout) = ex.retry.per_try_timeout {
+            ex.try_deadline = now + timeout;
+            self.arm_exchange(exchange, now + timeout);
+        }
         if has_more {
             let ex = &mut self.exchanges[exchange];
             self.backlog_bytes += ex.upstream.backlog.push(&ex.replay);
             ex.upstream.trailers = ex.request_trailers.take();
-            // Trailers are not kept: an exchange that has sent them stays where it is.
-            ex.is_replayable &= ex.upstream.trailers.is_none();
             ex.upstream.ends_after_backlog = ex.client.is_received;
+            if ex.upstream.trailers.is_some() {
+                // Trailers are not kept: an exchange that has sent them stays where it is.
+                self.stay(exchange);
+            }
             self.flush_leg(now, exchange, Side::Upstream);
         }
-    }
-
-    /// An exchange that its endpoint did not process goes to another one, or fails.
-    pub(super) fn move_on(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
-        self.leave_upstream(now, exchange, None);
-        let ex = &mut self.exchanges[exchange];
-        if !ex.may_move() {
-            self.fail(now, exchange, outcome);
-            return;
-        }
-        if let Some(pool) = ex.pool.take()
-            && let Some(pool) = self.pools.get_mut(pool)
-        {
-            pool.exchanges -= 1;
-            pool.endpoint.stats.cell(self.worker).exchange_left();
-            ex.tried.push(pool.endpoint.id);
-        }
-        self.dispatch(now, exchange);
     }
 
     /// The pool's exchanges that wait go to other endpoints: this one took no connection.
@@ -199,10 +195,7 @@ impl Engine {
         for exchange in std::mem::take(&mut pool.pending) {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.waits_since = None;
-            if let Some(pool) = ex.pool.take().and_then(|p| self.pools.get_mut(p)) {
-                pool.exchanges -= 1;
-                pool.endpoint.stats.cell(self.worker).exchange_left();
-            }
+            self.leave_endpoint(exchange);
             self.dispatch(now, exchange);
         }
     }
@@ -245,5 +238,89 @@ impl Engine {
         } else {
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::EngineSetup;
+    use evenkeel_core::id::WorkerIndex;
+    use evenkeel_core::limits::Limits;
+    use evenkeel_core::stats::WorkerStats;
+    use evenkeel_testkit::simulation::one_service;
+    use evenkeel_wire::http2::{self, Settings};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const NOW: Moment = Moment::from_nanos(1_000_000_000);
+
+    fn settings(mut before: Vec<u8>) -> Vec<u8> {
+        http2::put_settings(&mut before, &Settings::default(), true);
+        before
+    }
+
+    /// HEADERS that end their stream.
+    fn headers(stream: u32, block: &[u8]) -> Vec<u8> {
+        [&[0, 0, block.len() as u8, 1, 5], &stream.to_be_bytes()[..], block].concat()
+    }
+
+    /// Connections that were asked for, and those that were closed.
+    fn acted(engine: &mut Engine) -> (Vec<ConnKey>, Vec<ConnKey>) {
+        let (mut actions, mut dirty) = (Vec::new(), Vec::new());
+        engine.take_dirty(&mut dirty);
+        for key in dirty {
+            let n = engine.output(key).len();
+            engine.wrote(NOW, key, n);
+        }
+        engine.take_actions(&mut actions);
+        let (mut asked, mut closed) = (Vec::new(), Vec::new());
+        for action in actions {
+            match action {
+                Action::Connect { conn, .. } => asked.push(conn),
+                Action::Close { conn, .. } => closed.push(conn),
+                Action::Event(_) => {}
+            }
+        }
+        (asked, closed)
+    }
+
+    #[test]
+    fn the_last_stream_id_is_used_and_then_another_connection() {
+        const REQUEST: &[u8] = &[0x83, 0x84, 0x86, 0x41, 1, b'a'];
+        const OK: &[u8] = &[0x88];
+        let (listener, snapshot) = one_service(1);
+        let setup = EngineSetup {
+            worker: WorkerIndex(0),
+            seed: 1,
+            limits: Limits::default(),
+            log_interval: Duration::from_secs(300),
+            stats: Arc::new(WorkerStats::default()),
+            snapshot,
+        };
+        let mut engine = Engine::new(setup, NOW);
+        let client = engine.accept(NOW, listener, ([10, 0, 0, 9], 1).into()).unwrap();
+        engine.received(NOW, client, &settings(evenkeel_wire::detect::PREFACE.to_vec()));
+        engine.received(NOW, client, &headers(1, REQUEST));
+        let (asked, _) = acted(&mut engine);
+        let first = asked[0];
+        engine.connected(NOW, first);
+        engine.received(NOW, first, &settings(Vec::new()));
+        // As if half a billion exchanges had gone by.
+        let conn = &mut engine.conns[first];
+        conn.highest_stream = MAX_STREAM_ID - 2;
+        conn.upstream_mut().unwrap().next_stream = MAX_STREAM_ID;
+        engine.received(NOW, client, &headers(3, REQUEST));
+        assert_eq!(acted(&mut engine), (vec![], vec![]));
+        assert!(engine.conns[first].streams.contains_key(&MAX_STREAM_ID));
+        engine.received(NOW, client, &headers(5, REQUEST));
+        let (asked, closed) = acted(&mut engine);
+        assert_eq!((asked.len(), closed.len()), (1, 0), "the next one needs another connection");
+        engine.received(NOW, first, &headers(1, OK));
+        engine.received(NOW, first, &headers(MAX_STREAM_ID, OK));
+        let rotated = matches!(engine.conns[first].phase, Phase::Closing(CloseReason::Rotated));
+        assert!(rotated, "the first ends with its last exchange");
+        engine.check_invariants().unwrap();
+        assert_eq!(engine.open_exchanges(), 1);
     }
 }

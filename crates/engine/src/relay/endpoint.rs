@@ -6,13 +6,25 @@ use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::{ResponseHead, check_response, check_trailers};
 use evenkeel_core::balancer::Report;
-use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, RetryReason};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
 use evenkeel_wire::http2::ErrorCode;
 
 /// `grpc-status` UNAVAILABLE: the endpoint says that it cannot serve.
 const GRPC_UNAVAILABLE: u32 = 14;
+/// `grpc-status` RESOURCE_EXHAUSTED: the endpoint, or a quota, has no room.
+const GRPC_RESOURCE_EXHAUSTED: u32 = 8;
+
+/// What an answer would be sent again for, where the route allows it. `is_end`: the headers are all of it.
+fn failure_of(head: ResponseHead, is_end: bool) -> Option<RetryReason> {
+    match (head.status, head.grpc_status.filter(|_| is_end)) {
+        (502..=504, _) => Some(RetryReason::GatewayError),
+        (_, Some(GRPC_UNAVAILABLE)) => Some(RetryReason::Unavailable),
+        (_, Some(GRPC_RESOURCE_EXHAUSTED)) => Some(RetryReason::ResourceExhausted),
+        _ => None,
+    }
+}
 
 impl Engine {
     /// HEADERS from an endpoint.
@@ -83,6 +95,8 @@ impl Engine {
             self.mark_dirty(client);
         }
         self.give_list(list);
+        // The client has seen something of this endpoint.
+        self.stay(exchange);
     }
 
     fn response(
@@ -94,26 +108,33 @@ impl Engine {
         is_end: bool,
     ) {
         let ex = &mut self.exchanges[exchange];
-        ex.is_answered = true;
-        ex.is_replayable = false;
         ex.upstream.is_received = is_end;
         let has_no_body = ex.is_head || matches!(head.status, 204 | 304);
         ex.upstream.announced = if has_no_body { Some(0) } else { head.content_length };
-        let has_failed = matches!(head.status, 502..=504) || head.grpc_status == Some(GRPC_UNAVAILABLE);
-        let (request, replay) = (std::mem::take(&mut ex.request), std::mem::take(&mut ex.replay));
-        let report = if has_failed { Report::Failed } else { Report::Answered(now.since(ex.sent)) };
-        let (pool, is_short) = (ex.pool, is_end && ex.upstream.announced.is_some_and(|left| left > 0));
-        self.give_list(request);
-        self.drop_replay(replay);
-        if let Some(pool) = pool {
-            self.report(now, pool, report);
-        }
-        if is_short {
+        if is_end && ex.upstream.announced.is_some_and(|left| left > 0) {
             self.give_list(list);
-            self.exchanges[exchange].is_answered = false;
             self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
             return;
         }
+        let failure = failure_of(head, is_end).filter(|&reason| {
+            // Calls that are refused for want of resources say something of the endpoint only where they are sent
+            // again; there it must not seem the fastest of all.
+            reason != RetryReason::ResourceExhausted || ex.retry.on.allows(reason)
+        });
+        let has_failed = failure.is_some() || head.grpc_status == Some(GRPC_UNAVAILABLE);
+        let report = if has_failed { Report::Failed } else { Report::Answered(now.since(ex.sent)) };
+        if let Some(pool) = ex.pool {
+            self.report(now, pool, report);
+        }
+        if failure.is_some_and(|reason| self.try_again(now, exchange, reason)) {
+            self.give_list(list);
+            return;
+        }
+        self.stay(exchange);
+        self.end_retry(exchange);
+        let ex = &mut self.exchanges[exchange];
+        ex.is_answered = true;
+        ex.try_deadline = Moment::NEVER;
         let Some((client, stream)) = self.exchanges[exchange].client.at else { return self.give_list(list) };
         if self.is_output_full(client) {
             self.exchanges[exchange].is_answered = false;
@@ -189,7 +210,7 @@ impl Engine {
             return;
         }
         let ex = &self.exchanges[exchange];
-        if code == ErrorCode::RefusedStream && ex.may_move() {
+        if code == ErrorCode::RefusedStream && ex.is_replayable {
             self.move_on(now, exchange, ExchangeOutcome::UpstreamReset);
         } else {
             if !ex.is_answered
@@ -197,7 +218,9 @@ impl Engine {
             {
                 self.report(now, pool, Report::Failed);
             }
-            self.pass_reset(now, exchange, code);
+            if !self.try_again(now, exchange, RetryReason::Reset) {
+                self.pass_reset(now, exchange, code);
+            }
         }
         self.upstream_stream_ended(now, key);
     }
@@ -206,9 +229,10 @@ impl Engine {
     pub(super) fn peer_goes_away(&mut self, now: Moment, key: ConnKey, last_stream: u32) {
         let conn = &mut self.conns[key];
         let Some(upstream) = conn.upstream_mut() else {
-            // A client opens no more streams, and closes when it has its answers.
             if conn.streams.is_empty() {
                 self.end_conn(now, key, CloseReason::ClientGoAway, Some(ErrorCode::NoError));
+            } else if let Some(client) = conn.client_mut() {
+                client.is_leaving = true;
             }
             return;
         };

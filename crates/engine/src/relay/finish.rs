@@ -3,10 +3,11 @@
 use super::Engine;
 use crate::cancelled::Cancel;
 use crate::conn::{GoAwaySent, Phase};
-use crate::exchange::Side;
+use crate::exchange::{Exchange, Side};
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::window::Window;
 use evenkeel_core::balancer::Report;
+use evenkeel_core::event::EventKind;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::ErrorCode;
@@ -80,7 +81,14 @@ impl Engine {
         {
             pool.pending.retain(|&e| e != exchange);
         }
-        if let Some(service) = self.services.get(ex.service) {
+        if outcome.is_failure() {
+            self.tell_failure(now, &ex, outcome);
+        }
+        if let Some(service) = self.services.get_mut(ex.service) {
+            service.exchanges -= 1;
+            if ex.is_retrying {
+                service.retries.end();
+            }
             let cell = service.service.stats.cell(self.worker);
             cell.exchange_took(now.since(ex.began));
             match ex.pool.and_then(|p| self.pools.get_mut(p)) {
@@ -100,6 +108,14 @@ impl Engine {
             self.give_list(*list);
         }
         self.settle(now);
+    }
+
+    fn tell_failure(&mut self, now: Moment, ex: &Exchange, outcome: ExchangeOutcome) {
+        let Some(left_out) = self.failures.admit(now) else { return };
+        let service = self.services.get(ex.service).map(|s| s.service.id);
+        let address = ex.pool.and_then(|p| self.pools.get(p)).map(|p| p.endpoint.spec.address);
+        let (took, tries) = (now.since(ex.began), ex.sent_times);
+        self.tell(EventKind::ExchangeFailed { service, address, outcome, took, tries, left_out });
     }
 
     /// After streams have ended: connections that waited for that close, and waiting exchanges get their streams.
@@ -128,10 +144,15 @@ impl Engine {
             return;
         }
         conn.idle_since = now;
+        let is_leaving = conn.client().is_some_and(|c| c.is_leaving);
         // What the deadline cuts is counted there.
         if matches!(conn.goaway_sent, GoAwaySent::Final(_)) && !self.is_drain_cut() {
             self.drain_progress.finished += 1;
             self.end_conn(now, key, CloseReason::DrainFinished, None);
+            return;
+        }
+        if is_leaving {
+            self.end_conn(now, key, CloseReason::ClientGoAway, Some(ErrorCode::NoError));
             return;
         }
         let idle = self.timeouts_of(key).idle;
@@ -200,10 +221,12 @@ impl Engine {
     /// The endpoint reset its stream: the client hears the same code.
     pub(super) fn pass_reset(&mut self, now: Moment, exchange: ExchangeKey, code: ErrorCode) {
         self.leave_upstream(now, exchange, None);
-        // REFUSED_STREAM would tell the client that nothing was processed, which holds only before an answer.
-        let is_answered = self.exchanges[exchange].is_answered;
+        // REFUSED_STREAM would tell the client that nothing was processed, which holds only before an answer, and only
+        // if nobody else may have processed it before.
+        let ex = &self.exchanges[exchange];
+        let is_untouched = !ex.is_answered && !ex.is_retrying;
         let code =
-            if is_answered && code == ErrorCode::RefusedStream { ErrorCode::InternalError } else { code };
+            if code == ErrorCode::RefusedStream && !is_untouched { ErrorCode::InternalError } else { code };
         self.leave_client(now, exchange, Some(code));
         self.finish(now, exchange, ExchangeOutcome::UpstreamReset);
     }

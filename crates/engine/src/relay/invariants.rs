@@ -2,7 +2,8 @@
 
 use super::Engine;
 use crate::conn::{Conn, Phase};
-use crate::exchange::Side;
+use crate::exchange::{Exchange, Side};
+use crate::keys::ExchangeKey;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::MAX_WINDOW;
 
@@ -46,6 +47,7 @@ impl Engine {
                     return Err(format!("{at}: a stream on the wrong side"));
                 }
             }
+            self.check_deadlines(key, ex).map_err(|e| format!("exchange {}: {e}", key.index()))?;
             if ex.client.at.is_none() {
                 return Err(format!("exchange {} has no client", key.index()));
             }
@@ -82,6 +84,15 @@ impl Engine {
         if backlog_bytes + replay_bytes + slow > self.shed_at {
             return Err(format!("{} bytes wait, and nothing was shed", backlog_bytes + replay_bytes + slow));
         }
+        for (index, state) in self.services.iter().enumerate() {
+            let of = |ex: &&Exchange| ex.service == index;
+            let open = self.exchanges.iter().map(|(_, ex)| ex).filter(of).count();
+            let again =
+                self.exchanges.iter().map(|(_, ex)| ex).filter(of).filter(|ex| ex.is_retrying).count();
+            if (state.exchanges, state.retries.under_way()) != (open, again) {
+                return Err(format!("service {index}: {open} exchanges and {again} retries, not so counted"));
+            }
+        }
         let mut clients = 0;
         for (key, conn) in self.conns.iter() {
             clients += usize::from(conn.is_client());
@@ -117,6 +128,23 @@ impl Engine {
         }
         if self.conns.is_empty() && self.exchanges.is_empty() && self.store.owned_fields() != 0 {
             return Err(format!("{} header fields have owners that are gone", self.store.owned_fields()));
+        }
+        Ok(())
+    }
+
+    /// Whoever has a deadline is woken for it, and nothing is kept to send an exchange again that has to stay.
+    fn check_deadlines(&self, key: ExchangeKey, ex: &Exchange) -> Result<(), String> {
+        let client = ex.client.at.and_then(|(conn, _)| self.conns.get(conn)?.client());
+        for at in [ex.deadline, ex.try_deadline].into_iter().filter(|&at| at != Moment::NEVER) {
+            if client.is_some_and(|c| !c.deadlines.has(at, key)) {
+                return Err("a deadline that nobody is woken for".to_owned());
+            }
+        }
+        if !ex.is_replayable && !ex.replay.is_empty() {
+            return Err("a body is kept that is not sent again".to_owned());
+        }
+        if ex.is_answered && (ex.is_replayable || ex.is_retrying || ex.try_deadline != Moment::NEVER) {
+            return Err("an answered one may go elsewhere".to_owned());
         }
         Ok(())
     }

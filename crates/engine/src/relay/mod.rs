@@ -1,9 +1,10 @@
 //! One worker's data plane: what the event loop and the simulation drive.
 //!
 //! The files follow an exchange: `receive` (bytes to frames), `client` (a request begins), `dispatch` (pick, pool,
-//! queue), `endpoint` (the answer), `data` (bodies, windows), `finish` and `answer` (its end, and what we say of a
-//! failure), `close` (the end of a connection); then what acts on sessions from outside: `drain`, `refresh`
-//! (snapshots), `clock` (deadlines), `cancel` (places of cancelled streams), `relief` (memory budgets).
+//! queue), `endpoint` (the answer), `retry` (another endpoint instead), `data` (bodies, windows), `finish` and `answer`
+//! (its end, and what we say of a failure), `close` (the end of a connection); then what acts on sessions from
+//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines), `cancel` (places of cancelled streams), `relief`
+//! (memory budgets).
 
 mod answer;
 mod cancel;
@@ -19,13 +20,17 @@ mod invariants;
 mod receive;
 mod refresh;
 mod relief;
+mod retry;
 
 use crate::action::{Action, ConnectFailure, PeerEnd};
 use crate::cancelled::Cancel;
 use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role, TableOffer};
+use crate::deadlines::Deadlines;
 use crate::exchange::Exchange;
+use crate::failures::Failures;
 use crate::keys::{ConnKey, ConnMark, ExchangeKey, ExchangeMark, PoolKey, PoolMark};
 use crate::output::BufferPool;
+use crate::request_id::RequestIds;
 use crate::slots::Slots;
 use crate::spares::Spares;
 use crate::timers::Wheel;
@@ -36,6 +41,7 @@ use evenkeel_core::id::{EndpointId, ListenerId, ServiceId, WorkerIndex};
 use evenkeel_core::limits::Limits;
 use evenkeel_core::policy::Timeouts;
 use evenkeel_core::reason::{CloseReason, Limit};
+use evenkeel_core::retry_budget::RetryBudget;
 use evenkeel_core::snapshot::{Service, Snapshot};
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
@@ -69,6 +75,10 @@ pub struct EngineSetup {
 struct ServiceState {
     service: Arc<Service>,
     balancer: Balancer,
+    /// Exchanges that are open.
+    exchanges: usize,
+    /// Those of them that are under way again.
+    retries: RetryBudget,
     /// It is configured no more: it drains.
     is_removed: bool,
 }
@@ -98,7 +108,8 @@ pub struct Engine {
     pools: Slots<PoolMark, Pool>,
     pool_of: NumberMap<EndpointId, PoolKey>,
     store: HeaderStore,
-    /// Where literals are put together while a block is decoded.
+    request_ids: RequestIds,
+    /// Where literals are put together while a block is decoded, or a header of ours.
     scratch: Vec<u8>,
     spares: Spares,
     buffers: BufferPool,
@@ -110,6 +121,7 @@ pub struct Engine {
     cancels: Vec<(ConnKey, Cancel)>,
     is_settling: bool,
     actions: Vec<Action>,
+    failures: Failures,
     wheel: Wheel<Wake>,
     due: Vec<Wake>,
     /// Memory of all backlogs.
@@ -149,6 +161,7 @@ impl Engine {
             pools: Slots::default(),
             pool_of: NumberMap::default(),
             store: HeaderStore::new(key, setup.limits.interned_bytes),
+            request_ids: RequestIds::new(setup.seed, setup.worker),
             scratch: Vec::new(),
             spares: Spares::default(),
             buffers: BufferPool::default(),
@@ -158,6 +171,7 @@ impl Engine {
             cancels: Vec::new(),
             is_settling: false,
             actions: Vec::new(),
+            failures: Failures::default(),
             wheel: Wheel::new(now),
             due: Vec::new(),
             backlog_bytes: 0,
@@ -199,6 +213,8 @@ impl Engine {
             first_bytes: Vec::new(),
             reset_lately: VecDeque::new(),
             places_held: 0,
+            deadlines: Deadlines::default(),
+            is_leaving: false,
         };
         let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, now, &self.limits));
         self.clients += 1;

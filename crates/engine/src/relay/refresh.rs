@@ -8,6 +8,7 @@ use evenkeel_core::endpoint::{Endpoint, EndpointState};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::policy::Drain;
 use evenkeel_core::reason::CloseReason;
+use evenkeel_core::retry_budget::RetryBudget;
 use evenkeel_core::snapshot::{Service, Snapshot};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::ErrorCode;
@@ -34,6 +35,8 @@ impl Engine {
                     self.services.push(ServiceState {
                         service: Arc::clone(service),
                         balancer,
+                        exchanges: 0,
+                        retries: RetryBudget::default(),
                         is_removed: false,
                     });
                     self.service_of.insert(service.id, index);

@@ -30,8 +30,8 @@ pub(crate) struct Bench {
     writer: EndpointSetWriter,
     listener: Arc<Listener>,
     policy: ServicePolicy,
-    stats: Arc<ServiceStats>,
-    worker: Arc<WorkerStats>,
+    pub(crate) stats: Arc<ServiceStats>,
+    pub(crate) worker: Arc<WorkerStats>,
 }
 
 pub(crate) fn address(port: u16) -> SocketAddr {
@@ -192,6 +192,12 @@ impl Bench {
     pub(crate) fn gauges(&self) -> (u64, u64) {
         let all = &self.writer.current().endpoints;
         (all.iter().map(|e| e.stats.active_exchanges()).sum(), all.iter().map(|e| e.stats.upstreams()).sum())
+    }
+
+    /// Exchanges that ended so, on an endpoint or without one.
+    pub(crate) fn outcomes(&self, outcome: ExchangeOutcome) -> u64 {
+        let all = &self.writer.current().endpoints;
+        all.iter().map(|e| e.stats.outcome_total(outcome)).sum::<u64>() + self.stats.unpicked_total(outcome)
     }
 
     pub(crate) fn is_ejected(&self, endpoint: usize) -> bool {

@@ -23,6 +23,10 @@ pub(crate) struct Peer {
     pub(crate) out: Vec<u8>,
     /// All that it was sent.
     pub(crate) seen: Vec<Seen>,
+    /// The fields of every header block that it was sent.
+    pub(crate) blocks: Vec<Vec<(String, String)>>,
+    /// All bytes of DATA that it was sent.
+    pub(crate) body: Vec<u8>,
     /// Whether its connection was closed by the engine.
     pub(crate) is_closed: bool,
     /// Whether it acknowledges SETTINGS.
@@ -56,6 +60,8 @@ impl Peer {
             key,
             out: Vec::new(),
             seen: Vec::new(),
+            blocks: Vec::new(),
+            body: Vec::new(),
             is_closed: false,
             acknowledges: true,
             ping: [0; 8],
@@ -69,6 +75,22 @@ impl Peer {
 
     /// HEADERS of literals that enter no table.
     pub(crate) fn headers(&mut self, stream: u32, fields: &[(&str, &str)], is_end: bool) {
+        let block = Self::block(fields);
+        self.frame(1, 0x4 | u8::from(is_end), stream, &block);
+    }
+
+    /// The same in as many frames as its length asks for.
+    pub(crate) fn long_headers(&mut self, stream: u32, fields: &[(&str, &str)], is_end: bool) {
+        let block = Self::block(fields);
+        let (first, rest) = block.split_at(block.len().min(16_384));
+        self.frame(1, u8::from(is_end), stream, first);
+        for part in rest.chunks(16_384) {
+            self.frame(9, 0, stream, part);
+        }
+        self.frame(9, 0x4, stream, &[]);
+    }
+
+    fn block(fields: &[(&str, &str)]) -> Vec<u8> {
         let mut block = Vec::new();
         for (name, value) in fields {
             assert!(name.len() < 127 && value.len() < 127, "one octet of length");
@@ -77,7 +99,7 @@ impl Peer {
             block.push(value.len() as u8);
             block.extend_from_slice(value.as_bytes());
         }
-        self.frame(1, 0x4 | u8::from(is_end), stream, &block);
+        block
     }
 
     pub(crate) fn request(&mut self, stream: u32, is_end: bool) {
@@ -134,13 +156,20 @@ impl Peer {
                     let mut list = HeaderList::default();
                     let limits = HeaderLimits::default();
                     self.decoder.decode(block, &limits, &mut self.store, &mut Vec::new(), &mut list).unwrap();
-                    let is_status = |f: &&_| list.name_bytes(f, &self.store) == b":status";
-                    let status = list.fields().iter().find(is_status).map(|f| list.value(f, &self.store));
-                    let status = String::from_utf8(status.unwrap_or_default().to_vec()).unwrap();
+                    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                    let fields = list.fields().iter();
+                    let fields: Vec<_> = fields
+                        .map(|f| (text(list.name_bytes(f, &self.store)), text(list.value(f, &self.store))))
+                        .collect();
                     list.clear(&mut self.store);
+                    let status =
+                        fields.iter().find(|(name, _)| name == ":status").map(|(_, value)| value.clone());
+                    let status = status.unwrap_or_default();
+                    self.blocks.push(fields);
                     Seen::Headers { stream, status, is_end }
                 }
                 Frame::Data { stream, payload, is_end, .. } => {
+                    self.body.extend_from_slice(payload);
                     Seen::Data { stream, length: payload.len(), is_end }
                 }
                 Frame::RstStream { stream, code } => Seen::Reset { stream, code },
@@ -164,6 +193,12 @@ impl Peer {
             };
             self.seen.push(seen);
         }
+    }
+
+    /// A value of the last header block that it was sent.
+    pub(crate) fn last(&self, name: &str) -> Option<&str> {
+        let fields = self.blocks.last()?;
+        fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// The statuses that came, in order.

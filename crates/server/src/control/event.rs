@@ -140,7 +140,7 @@ pub enum What {
 }
 
 impl What {
-    /// Whether there may be one for each session or upstream: such records are bounded by rate.
+    /// Whether there may be one for each session, upstream or exchange: such records are bounded by rate.
     #[must_use]
     pub fn is_per_connection(&self) -> bool {
         matches!(
@@ -152,6 +152,7 @@ impl What {
                     | EventKind::SessionEnded { .. }
                     | EventKind::UpstreamOpened { .. }
                     | EventKind::UpstreamClosed { .. }
+                    | EventKind::ExchangeFailed { .. }
             )
         )
     }

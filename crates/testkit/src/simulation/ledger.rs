@@ -113,9 +113,16 @@ pub struct Request {
 #[derive(Debug, Default)]
 pub struct Ledger {
     requests: Vec<Request>,
+    may_repeat: bool,
 }
 
 impl Ledger {
+    /// One in which a request may be processed more than once if routes allow that it is sent again.
+    #[must_use]
+    pub fn new(may_repeat: bool) -> Self {
+        Self { may_repeat, ..Self::default() }
+    }
+
     /// The number that the next request gets.
     #[must_use]
     pub fn next_number(&self) -> usize {
@@ -146,7 +153,8 @@ impl Ledger {
     pub fn meet(&mut self, number: usize, attempt: Attempt) -> Result<usize, String> {
         let request = self.requests.get_mut(number).ok_or(format!("request {number} was never sent"))?;
         if attempt.is_processed {
-            if let Some(other) = request.attempts.iter().find(|a| a.is_processed) {
+            let other = request.attempts.iter().find(|a| a.is_processed).filter(|_| !self.may_repeat);
+            if let Some(other) = other {
                 let (a, b) = (other.endpoint, attempt.endpoint);
                 return Err(format!("request {number} is processed twice: by endpoint {a} and {b}"));
             }

@@ -5,7 +5,7 @@ use super::network::Weather;
 use super::prng::Prng;
 use evenkeel_core::limits::{Limits, Rate};
 use evenkeel_core::policy::{
-    Balance, BalancePolicy, Ejection, RoutePolicy, ServicePolicy, Timeouts, Upstream,
+    Balance, BalancePolicy, Ejection, RetryOn, RoutePolicy, ServicePolicy, Timeouts, Upstream,
 };
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ pub struct Scenario {
     pub endpoints: Vec<EndpointHabits>,
     /// How many of them are in the first set.
     pub first: usize,
+    /// Whether routes allow that a request is sent again though it may have been processed.
+    pub repeats: bool,
     /// What happens, and when.
     pub script: Vec<(Duration, Act)>,
 }
@@ -97,6 +99,7 @@ impl Scenario {
             clients: (0..clients).map(|_| client(prng, is_healthy)).collect(),
             endpoints: (0..endpoints).map(|_| endpoint(prng, is_healthy)).collect(),
             first: prng.between(2, endpoints),
+            repeats: !is_healthy && seed.is_multiple_of(3),
             script: script(prng, is_healthy),
         }
     }
@@ -226,11 +229,23 @@ pub(super) fn policy(prng: &mut Prng, is_healthy: bool) -> ServicePolicy {
 }
 
 /// What holds for exchanges.
-pub(super) fn route_policy(prng: &mut Prng, is_healthy: bool) -> RoutePolicy {
+pub(super) fn route_policy(prng: &mut Prng, is_healthy: bool, repeats: bool) -> RoutePolicy {
     let mut policy = RoutePolicy::default();
     if !is_healthy {
         policy.request_timeout = prng.pick(&[None, None, None, None, Some(Duration::from_millis(60))]);
         policy.retry.attempts = prng.pick(&[1, 3, 3, 5]);
+    }
+    if repeats {
+        let mut allowed = || prng.chance(700);
+        policy.retry.on = RetryOn {
+            reset: allowed(),
+            timeout: allowed(),
+            gateway_error: allowed(),
+            unavailable: allowed(),
+            resource_exhausted: allowed(),
+        };
+        policy.retry.per_try_timeout = prng.pick(&[None, Some(Duration::from_millis(40))]);
+        policy.retry.budget = prng.pick(&[0.0, 0.2, 1.0]);
     }
     policy
 }

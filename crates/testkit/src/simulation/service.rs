@@ -53,6 +53,8 @@ pub(super) struct SimulatedService {
     /// Counts of every endpoint that there ever was.
     counts: Vec<Arc<EndpointStats>>,
     is_closed: bool,
+    /// Routes allow that a request is sent again though it may have been processed.
+    repeats: bool,
 }
 
 impl SimulatedService {
@@ -60,10 +62,11 @@ impl SimulatedService {
         let members = (0..scenario.endpoints.len())
             .map(|i| Member { spec: EndpointSpec::at(address(i as u16)), is_in: i < scenario.first })
             .collect();
-        let exchanges = route_policy(prng, scenario.is_healthy);
+        let exchanges = route_policy(prng, scenario.is_healthy, scenario.repeats);
         let mut service = Self::with(members, policy(prng, scenario.is_healthy), route(exchanges));
         Arc::make_mut(&mut service.listener).policy.timeouts.send = Duration::from_secs(600);
         service.publish(Moment::ZERO);
+        service.repeats = scenario.repeats;
         service
     }
 
@@ -83,6 +86,7 @@ impl SimulatedService {
             current: Arc::default(),
             counts: Vec::new(),
             is_closed: false,
+            repeats: false,
         }
     }
 
@@ -163,7 +167,7 @@ impl SimulatedService {
 
     pub(super) fn reload(&mut self, prng: &mut Prng, is_healthy: bool) {
         self.policy = policy(prng, is_healthy);
-        Arc::make_mut(&mut self.listener).routes = route(route_policy(prng, is_healthy));
+        Arc::make_mut(&mut self.listener).routes = route(route_policy(prng, is_healthy, self.repeats));
     }
 
     pub(super) fn remove(&mut self, prng: &mut Prng) {

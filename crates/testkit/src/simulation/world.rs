@@ -85,7 +85,7 @@ impl<'a> World<'a> {
             schedule: Schedule::default(),
             network: Network::new(scenario.weather),
             prng: Prng::new(scenario.seed),
-            ledger: Ledger::default(),
+            ledger: Ledger::new(scenario.repeats),
             trace: Trace::new(is_traced),
         };
         let service = SimulatedService::new(scenario, &mut around.prng);

@@ -73,6 +73,8 @@ names! {
     GrpcTimeout = "grpc-timeout", Host = "host", KeepAlive = "keep-alive", ProxyAuthorization = "proxy-authorization",
     ProxyConnection = "proxy-connection", Server = "server", SetCookie = "set-cookie", Te = "te",
     TransferEncoding = "transfer-encoding", Upgrade = "upgrade", UserAgent = "user-agent",
+    XForwardedFor = "x-forwarded-for", XForwardedHost = "x-forwarded-host", XForwardedProto = "x-forwarded-proto",
+    XRequestId = "x-request-id",
 }
 
 impl Name {

@@ -106,11 +106,12 @@ fn endpoint(endpoint: &Endpoint, now: Moment) -> EndpointView {
 }
 
 /// Outcomes that the endpoint answers for; the others are the client's, the route's or our own doing.
-const FAILURES: [ExchangeOutcome; 6] = [
+const FAILURES: [ExchangeOutcome; 7] = [
     ExchangeOutcome::UpstreamReset,
     ExchangeOutcome::UpstreamGone,
     ExchangeOutcome::UpstreamProtocolError,
     ExchangeOutcome::ConnectFailed,
     ExchangeOutcome::PendingTimeout,
+    ExchangeOutcome::TryTimeout,
     ExchangeOutcome::RequestTimeout,
 ];

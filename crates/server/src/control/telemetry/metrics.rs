@@ -4,7 +4,7 @@
 
 use crate::control::state::State;
 use evenkeel_core::endpoint::Endpoint;
-use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, PickReason};
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, PickReason, RetryReason};
 use evenkeel_core::snapshot::Snapshot;
 use evenkeel_core::stats::{DURATION_BOUNDS_US, Histogram, MemoryPart, TURN_BOUNDS_US};
 use prometheus_client::collector::Collector;
@@ -199,6 +199,14 @@ fn exchanges(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
     for s in &snapshot.services {
         for &reason in PickReason::ALL {
             picks.counter([("service", &s.name), ("reason", reason.code())], s.stats.picks_total(reason))?;
+        }
+    }
+    let help = "Exchanges that were sent to another endpoint, by reason";
+    let mut retries = page.family("retries", help, MetricType::Counter)?;
+    for s in &snapshot.services {
+        for &reason in RetryReason::ALL {
+            let labels = [("service", &*s.name), ("reason", reason.code())];
+            retries.counter(labels, s.stats.retries_total(reason))?;
         }
     }
     Ok(())

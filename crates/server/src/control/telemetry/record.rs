@@ -190,6 +190,22 @@ fn of_data_plane(at: SystemTime, kind: &EventKind, names: &Names) -> Record {
             .with("limit", limit.code())
             .with("message", "connections wait to be accepted until others end"),
         EventKind::AcceptResumed { limit } => record("accept_resumed").with("limit", limit.code()),
+        EventKind::ExchangeFailed { service, address, outcome, took, tries, left_out } => {
+            let record = record("exchange_failed");
+            let record = match service {
+                Some(service) => record.with("service", names.service(*service)),
+                None => record,
+            };
+            let record = match address {
+                Some(address) => record.with_address("endpoint", *address),
+                None => record,
+            };
+            record
+                .with("reason", outcome.code())
+                .with_duration("took_ms", *took)
+                .with("tries", *tries)
+                .with("left_out", *left_out)
+        }
         EventKind::UpstreamOpened { service, endpoint: _, address } => record("upstream_opened")
             .with("service", names.service(*service))
             .with_address("endpoint", *address),
