@@ -1,5 +1,7 @@
 //! Every bound of a worker's engine, with its default: plain values, filled in by `config`, obeyed by the engine.
 
+use crate::indexed_headers::IndexedHeaders;
+
 /// Bounds of one worker. Each refusal is counted under its name and ends in a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -29,6 +31,8 @@ pub struct Limits {
     pub buffered_bytes: usize,
     /// Bytes that the worker's dynamic tables may own.
     pub interned_bytes: usize,
+    /// Headers that may enter a table that clients share.
+    pub indexed_headers: IndexedHeaders,
     /// Resets in a burst, and a second.
     pub resets: Rate,
     /// Score of control frames and empty frames in a burst, and a second.
@@ -60,6 +64,7 @@ impl Default for Limits {
             control_output: 1 << 20,
             buffered_bytes: 256 << 20,
             interned_bytes: 64 << 20,
+            indexed_headers: IndexedHeaders::default(),
             resets: Rate { burst: 2_000, per_second: 500 },
             control_frames: Rate { burst: 2_000, per_second: 500 },
         }

@@ -1,6 +1,7 @@
 //! One HTTP/2 connection as a value: of a client (a session) or to an endpoint (an upstream).
 
 use crate::exchange::Side;
+use crate::indexing::names_of;
 use crate::keys::{ExchangeKey, PoolKey};
 use crate::output::{BufferPool, Output};
 use crate::score::Score;
@@ -156,7 +157,7 @@ impl Conn {
     pub(crate) fn new(role: Role, phase: Phase, now: Moment, limits: &Limits) -> Self {
         let policy = match role {
             Role::Client(_) => IndexPolicy::Private,
-            Role::Upstream(_) => IndexPolicy::SHARED,
+            Role::Upstream(_) => IndexPolicy::Shared(names_of(limits.indexed_headers)),
         };
         Self {
             role,

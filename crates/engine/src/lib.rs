@@ -6,6 +6,7 @@
 mod action;
 mod conn;
 mod exchange;
+mod indexing;
 mod keys;
 mod output;
 mod relay;

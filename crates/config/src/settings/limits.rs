@@ -1,0 +1,160 @@
+//! Settings of `limits`: the bounds of each worker.
+//!
+//! A key that bounds what may be refused has the name of its metric label, `evenkeel_limits_refused_total{limit}`.
+
+use super::{EACH_DEFAULT, Key, Presence, Shape, Table, count, key, size, table, word};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+pub(crate) static LIMITS: Table = table(LIMITS_KEYS);
+
+const LIMITS_KEYS: &[Key] = &[
+    key(
+        "header_list_bytes",
+        size(4 * KIB, 16 * MIB),
+        Presence::Default("64KiB"),
+        "Largest header list of a request or an answer, decoded, with 32 bytes for each field (RFC 9113 §6.5.2). A larger \
+         request is answered with 431.",
+    ),
+    key(
+        "header_block_bytes",
+        size(4 * KIB, 16 * MIB),
+        Presence::Default("64KiB"),
+        "Largest header block as it comes, over all its frames; beyond it the connection is closed.",
+    ),
+    key(
+        "header_block_frames",
+        count(1, 10_000),
+        Presence::Default("32"),
+        "Most frames of one header block; many small ones are the CONTINUATION flood.",
+    ),
+    key(
+        "concurrent_streams",
+        count(1, 1024),
+        Presence::Default("1000"),
+        "Most streams that a client may have open on one connection; one more is refused, and may be sent again.",
+    ),
+    key(
+        "exchanges",
+        count(1, 10_000_000),
+        Presence::Default("100000"),
+        "Most exchanges open at once on a worker; one more is refused, so that those before it keep their memory.",
+    ),
+    key(
+        "stream_window",
+        size(65_535, GIB),
+        Presence::Default("65535B"),
+        "Bytes of a stream that may be on their way to us before we give more credit (RFC 9113 §5.2). More is faster over \
+         long distances, and is what one slow stream may hold.",
+    ),
+    key(
+        "connection_window",
+        size(65_535, GIB),
+        Presence::Default("1MiB"),
+        "The same for all streams of a connection together. At least `stream_window`.",
+    ),
+    key(
+        "replay_bytes",
+        size(0, 16 * MIB),
+        Presence::Default("64KiB"),
+        "Bytes of a request's body that are kept until it is answered; a longer request is never sent again.",
+    ),
+    key(
+        "output_high",
+        size(16 * KIB, 64 * MIB),
+        Presence::Default("128KiB"),
+        "Bytes that wait in a connection's output above which its streams are held back, so that a slow reader stalls its \
+         own streams only.",
+    ),
+    key(
+        "output_low",
+        size(KIB, 64 * MIB),
+        Presence::Default("64KiB"),
+        "Bytes below which they go on. Less than `output_high`.",
+    ),
+    key(
+        "control_output",
+        size(64 * KIB, GIB),
+        Presence::Default("1MiB"),
+        "Bytes of headers and control frames that may wait in a connection's output on top of that; beyond it the peer, \
+         which does not read what it asked for, is closed. At least `header_list_bytes`.",
+    ),
+    key(
+        "buffered_bytes",
+        size(MIB, 1024 * GIB),
+        Presence::Default("256MiB"),
+        "Bytes that a worker holds for slow receivers and to send requests again; beyond it exchanges are shed. At least \
+         `stream_window`.",
+    ),
+    key(
+        "interned_bytes",
+        size(MIB, 1024 * GIB),
+        Presence::Default("64MiB"),
+        "Bytes of header fields that the HPACK tables of a worker's connections may own.",
+    ),
+    key("resets", Shape::Section(&RESETS), EACH_DEFAULT, RESETS_WHAT),
+    key("control_frames", Shape::Section(&CONTROL_FRAMES), EACH_DEFAULT, CONTROL_FRAMES_WHAT),
+    key(
+        "indexed_headers",
+        Shape::Words { words: INDEXED_HEADERS, refused: SECRETS },
+        Presence::Default(INDEXED_BY_DEFAULT),
+        "Headers of requests that may enter the HPACK table of a connection to an endpoint. A header that is there costs a \
+         byte when it comes again; but clients share the table, and one could find out by the length of its own requests \
+         what another sent (RFC 7541 §7.1). A path with a query never enters it.",
+    ),
+];
+
+const RESETS_WHAT: &str = "Streams of a client's connection that are reset, by the client or because of what it sent \
+                           (CVE-2023-44487, CVE-2025-8671); one more closes the connection.";
+const CONTROL_FRAMES_WHAT: &str = "Frames of a connection that carry nothing: PING, SETTINGS, PRIORITY, empty DATA and the like; one more \
+                                   closes the connection.";
+
+static RESETS: Table = {
+    const KEYS: [Key; 2] = rate("2000", "500");
+    table(&KEYS)
+};
+
+static CONTROL_FRAMES: Table = {
+    const KEYS: [Key; 2] = rate("2000", "500");
+    table(&KEYS)
+};
+
+/// A leaky bucket.
+const fn rate(burst: &'static str, per_second: &'static str) -> [Key; 2] {
+    [
+        key("burst", count(1, 10_000_000), Presence::Default(burst), "Most at once."),
+        key("per_second", count(1, 10_000_000), Presence::Default(per_second), "Most in the long run."),
+    ]
+}
+
+/// By the names of [`evenkeel_core::indexed_headers::IndexedHeader`].
+const INDEXED_HEADERS: &[super::Word] = &[
+    word(":authority", "the host"),
+    word(":method", "the method"),
+    word(":path", "the path, if it has no query"),
+    word(":scheme", "the scheme"),
+    word("accept", "media types"),
+    word("accept-encoding", "codings"),
+    word("accept-language", "languages; with other headers it tells people apart"),
+    word("cache-control", "orders to caches"),
+    word("content-encoding", "the body's coding"),
+    word("content-length", "the body's length"),
+    word("content-type", "the body's type"),
+    word("grpc-accept-encoding", "gRPC's codings"),
+    word("grpc-encoding", "the messages' coding"),
+    word("grpc-timeout", "the call's deadline, which often differs from call to call"),
+    word("te", "only `trailers`"),
+    word("user-agent", "the program of the client"),
+];
+
+const INDEXED_BY_DEFAULT: &str = "[\":authority\", \":method\", \":path\", \":scheme\", accept, accept-encoding, content-type, \
+                                  content-encoding, grpc-accept-encoding, grpc-encoding, te, user-agent]";
+
+const SECRETS: &[super::Word] = &[
+    word("authorization", "it carries a secret, which another client could guess"),
+    word("proxy-authorization", "it carries a secret, which another client could guess"),
+    word("cookie", "it carries a secret, which another client could guess"),
+    word("set-cookie", "it carries a secret, which another client could guess"),
+];
