@@ -5,5 +5,6 @@
 mod bench;
 mod drain;
 mod peer;
+mod reload;
 mod streams;
 mod upstreams;

@@ -54,7 +54,8 @@ pub(crate) fn list(ports: &[u16]) -> EndpointSource {
 pub(crate) fn state(config: &Config) -> Arc<State> {
     let clock = Clock::start();
     let (events, _) = tokio::sync::mpsc::channel(1);
-    let state = State::new(clock, DataPlane::start(1, clock, config.limits, config.log.interval, &events).unwrap());
+    let state =
+        State::new(clock, DataPlane::start(1, clock, config.limits, config.log.interval, &events).unwrap());
     let publication = Publisher::new(1).apply_config(config, Moment::ZERO).unwrap();
     state.snapshot.store(publication.snapshot);
     state.workers.store(1, Relaxed);
