@@ -45,7 +45,8 @@ const fn retry(on: Presence, attempts: Presence, per_try_timeout: Presence, budg
             Shape::Duration { min: MILLISECOND, max: Duration::from_secs(DAY), or_none: true },
             per_try_timeout,
             "1s",
-            "Longest time from sending to the response headers, for each try; `on` must hold `timeout` for another one.",
+            "Longest time from sending to the response headers, for each try. Then it is sent again if `on` holds `timeout`, \
+             else it fails.",
         ),
         key_like(
             "budget",
