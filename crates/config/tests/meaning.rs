@@ -26,7 +26,10 @@ limits:
   concurrent_streams: 8
   exchanges: 9
   stream_window: 100KiB
+  most_stream_window: 105KiB
   connection_window: 110KiB
+  most_connection_window: 115KiB
+  granted_credit: 3B
   replay_bytes: 12B
   output_high: 130KiB
   output_low: 14KiB
@@ -35,6 +38,8 @@ limits:
   interned_bytes: 17MiB
   resets: { burst: 18, per_second: 19 }
   control_frames: { burst: 20, per_second: 21 }
+  reset_linger: 22ms
+  settings_ack: 23s
   indexed_headers: [grpc-timeout, ":path"]
 listeners:
   - name: web
@@ -156,7 +161,10 @@ fn every_limit_reaches_the_model() {
         concurrent_streams: 8,
         exchanges: 9,
         stream_window: 100 << 10,
+        most_stream_window: 105 << 10,
         connection_window: 110 << 10,
+        most_connection_window: 115 << 10,
+        granted_credit: 3,
         replay_bytes: 12,
         output_high: 130 << 10,
         output_low: 14 << 10,
@@ -165,6 +173,8 @@ fn every_limit_reaches_the_model() {
         interned_bytes: 17 << 20,
         resets: Rate { burst: 18, per_second: 19 },
         control_frames: Rate { burst: 20, per_second: 21 },
+        reset_linger: Duration::from_millis(22),
+        settings_ack: Duration::from_secs(23),
         indexed_headers: [IndexedHeader::Path, IndexedHeader::GrpcTimeout].into_iter().collect(),
     };
     assert_eq!(full().limits, limits);
@@ -259,13 +269,28 @@ fn limits_that_contradict_each_other_are_mistakes_and_those_that_just_do_not_are
     for (well, wrong, what) in [
         (
             "stream_window: 1MiB",
-            "stream_window: 1048577B",
-            "limits.stream_window: `connection_window` (1MiB) is less than `stream_window` (1048577B): no stream could use its window up",
+            "stream_window: 1048577B, connection_window: 2MiB",
+            "limits.stream_window: `most_stream_window` (1MiB) is less than `stream_window` (1048577B): a window grows from the one to the other",
         ),
         (
-            "connection_window: 1GiB, buffered_bytes: 1MiB, stream_window: 1MiB",
-            "connection_window: 1GiB, buffered_bytes: 1MiB, stream_window: 1025KiB",
-            "limits.buffered_bytes: `buffered_bytes` (1MiB) is less than `stream_window` (1025KiB): what one stream may send must fit",
+            "connection_window: 8MiB",
+            "connection_window: 9MiB",
+            "limits.connection_window: `most_connection_window` (8MiB) is less than `connection_window` (9MiB): a window grows from the one to the other",
+        ),
+        (
+            "stream_window: 128KiB, connection_window: 128KiB",
+            "stream_window: 128KiB, connection_window: 127KiB",
+            "limits.connection_window: `connection_window` (127KiB) is less than `stream_window` (128KiB): no stream could use its window up",
+        ),
+        (
+            "most_stream_window: 8MiB",
+            "most_stream_window: 9MiB",
+            "limits.most_stream_window: `most_connection_window` (8MiB) is less than `most_stream_window` (9MiB): no stream could use its window up",
+        ),
+        (
+            "buffered_bytes: 2MiB, most_stream_window: 2MiB",
+            "buffered_bytes: 2MiB, most_stream_window: 2049KiB",
+            "limits.buffered_bytes: `buffered_bytes` (2MiB) is less than `most_stream_window` (2049KiB): what one stream may send must fit",
         ),
         (
             "header_list_bytes: 1MiB",

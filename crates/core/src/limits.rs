@@ -1,24 +1,45 @@
 //! Every bound of a worker's engine, with its default: plain values, filled in by `config`, obeyed by the engine.
 
-use crate::indexed_headers::IndexedHeaders;
+use std::time::Duration;
 
 /// Bounds of one worker. Each refusal is counted under its name and ends in a reason.
+///
+/// What a hostile peer can hold at most, with the defaults:
+///
+/// - A connection at rest: about 1 KiB, and up to 20 KiB of header fields in its two tables (4 KiB as RFC 7541 counts
+///   them, which may be 10 KiB of memory each).
+/// - A connection whose peer does not read: an output of 1.2 MiB, a window (64 KiB, grown to at most 1 MiB) of waiting
+///   body for each of its 1,000 streams, and a header list of 64 KiB (200 KiB of memory in the worst case) for each
+///   request that is not answered.
+/// - A worker, whatever its connections do: `buffered_bytes` (256 MiB) of outputs, waiting bodies and bodies kept to be
+///   sent again, plus what one turn brings (1 MiB); `interned_bytes` (64 MiB) of header fields and lists. Over either,
+///   who holds most is ended first. `granted_credit` (64 MiB) bounds what more may be under way to it than the first
+///   windows allow; `exchanges` (100,000) bounds the first windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Decoded bytes of one header list: names, values, and 32 a field (RFC 9113 §6.5.2).
     pub header_list_bytes: usize,
+    /// Headers that may enter an HPACK table that clients share.
+    pub indexed_headers: crate::indexed_headers::IndexedHeaders,
     /// Encoded bytes of one header block over all its frames.
     pub header_block_bytes: usize,
     /// Frames of one header block.
     pub header_block_frames: u32,
-    /// Streams that a client may have open on one connection.
+    /// Streams that a client may have open on one connection; those that it cancelled count until their endpoint can
+    /// have seen it.
     pub concurrent_streams: u32,
     /// Exchanges open at once on the worker.
     pub exchanges: usize,
-    /// Window of each stream, both ways.
+    /// Window that each stream begins with, both ways.
     pub stream_window: u32,
-    /// Window of each connection; given back as soon as bytes arrive, never withheld.
+    /// Window to which that of a stream in bulk grows.
+    pub most_stream_window: u32,
+    /// Window that each connection begins with; given back as soon as bytes arrive, never withheld.
     pub connection_window: u32,
+    /// Window to which that of a connection in bulk grows. It is no promise of memory: the streams' windows are.
+    pub most_connection_window: u32,
+    /// Bytes that all streams' windows together may have grown beyond their first.
+    pub granted_credit: usize,
     /// Bytes of a request's body that are kept to send them again.
     pub replay_bytes: usize,
     /// Bytes that wait in a connection's output above which its streams are held back.
@@ -27,16 +48,21 @@ pub struct Limits {
     pub output_low: usize,
     /// Bytes of headers and control frames that may wait in an output on top of that.
     pub control_output: usize,
-    /// Bytes that wait for receivers on the whole worker.
+    /// Memory of all that waits for receivers on the whole worker: outputs, waiting bodies, bodies kept to send them
+    /// again. Over it the largest slow ones are ended.
     pub buffered_bytes: usize,
-    /// Bytes that the worker's dynamic tables may own.
+    /// Memory of the worker's header fields: those of the dynamic tables, and lists that are kept. Over half of it new
+    /// connections get no table; when it is nearly full the connections that own most are ended.
     pub interned_bytes: usize,
-    /// Headers that may enter a table that clients share.
-    pub indexed_headers: IndexedHeaders,
     /// Resets in a burst, and a second.
     pub resets: Rate,
     /// Score of control frames and empty frames in a burst, and a second.
     pub control_frames: Rate,
+    /// How long a stream that we reset counts at its endpoint if the endpoint cannot be asked, or does not say, whether
+    /// it has seen it.
+    pub reset_linger: Duration,
+    /// How long a peer may take to acknowledge our SETTINGS (RFC 9113 §6.5.3).
+    pub settings_ack: Duration,
 }
 
 /// A leaky bucket's size and outflow.
@@ -52,21 +78,26 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             header_list_bytes: 64 * 1024,
+            indexed_headers: crate::indexed_headers::IndexedHeaders::default(),
             header_block_bytes: 64 * 1024,
             header_block_frames: 32,
             concurrent_streams: 1_000,
             exchanges: 100_000,
             stream_window: 65_535,
+            most_stream_window: 1 << 20,
             connection_window: 1 << 20,
+            most_connection_window: 8 << 20,
+            granted_credit: 64 << 20,
             replay_bytes: 64 * 1024,
             output_high: 128 * 1024,
             output_low: 64 * 1024,
             control_output: 1 << 20,
             buffered_bytes: 256 << 20,
             interned_bytes: 64 << 20,
-            indexed_headers: IndexedHeaders::default(),
             resets: Rate { burst: 2_000, per_second: 500 },
             control_frames: Rate { burst: 2_000, per_second: 500 },
+            reset_linger: Duration::from_secs(1),
+            settings_ack: Duration::from_secs(10),
         }
     }
 }

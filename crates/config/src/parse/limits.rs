@@ -16,13 +16,18 @@ pub(crate) fn read(section: &Section<'_>, report: &mut Report) -> Limits {
         concurrent_streams: section.field("concurrent_streams").count(report),
         exchanges: section.field("exchanges").count(report) as usize,
         stream_window: window(section, "stream_window", report),
+        most_stream_window: window(section, "most_stream_window", report),
         connection_window: window(section, "connection_window", report),
+        most_connection_window: window(section, "most_connection_window", report),
+        granted_credit: size(section, "granted_credit", report),
         replay_bytes: size(section, "replay_bytes", report),
         output_high: size(section, "output_high", report),
         output_low: size(section, "output_low", report),
         control_output: size(section, "control_output", report),
         buffered_bytes: size(section, "buffered_bytes", report),
         interned_bytes: size(section, "interned_bytes", report),
+        reset_linger: section.field("reset_linger").duration(report),
+        settings_ack: section.field("settings_ack").duration(report),
         indexed_headers: indexed_headers(&section.field("indexed_headers"), report),
         resets: rate(&section.field("resets").section(report), report),
         control_frames: rate(&section.field("control_frames").section(report), report),
@@ -58,18 +63,17 @@ fn indexed_headers(field: &Field<'_>, report: &mut Report) -> IndexedHeaders {
 /// Reports limits that contradict each other.
 fn check(section: &Section<'_>, limits: &Limits, report: &mut Report) {
     let stream = ("stream_window", limits.stream_window as usize);
+    let most_stream = ("most_stream_window", limits.most_stream_window as usize);
+    let connection = ("connection_window", limits.connection_window as usize);
+    let most_connection = ("most_connection_window", limits.most_connection_window as usize);
+    let list = ("header_list_bytes", limits.header_list_bytes);
     for (large, small, why) in [
-        (
-            ("connection_window", limits.connection_window as usize),
-            stream,
-            "no stream could use its window up",
-        ),
-        (("buffered_bytes", limits.buffered_bytes), stream, "what one stream may send must fit"),
-        (
-            ("control_output", limits.control_output),
-            ("header_list_bytes", limits.header_list_bytes),
-            "the headers of one answer must fit",
-        ),
+        (most_stream, stream, "a window grows from the one to the other"),
+        (most_connection, connection, "a window grows from the one to the other"),
+        (connection, stream, "no stream could use its window up"),
+        (most_connection, most_stream, "no stream could use its window up"),
+        (("buffered_bytes", limits.buffered_bytes), most_stream, "what one stream may send must fit"),
+        (("control_output", limits.control_output), list, "the headers of one answer must fit"),
     ] {
         if large.1 < small.1 {
             complain(section, [large, small], "less than", why, report);

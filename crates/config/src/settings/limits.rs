@@ -2,7 +2,9 @@
 //!
 //! A key that bounds what may be refused has the name of its metric label, `evenkeel_limits_refused_total{limit}`.
 
-use super::{EACH_DEFAULT, Key, Presence, Shape, Table, count, key, size, table, word};
+use super::{
+    EACH_DEFAULT, HOUR, Key, MILLISECOND, Presence, Shape, Table, count, key, seconds, size, table, word,
+};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -34,7 +36,8 @@ const LIMITS_KEYS: &[Key] = &[
         "concurrent_streams",
         count(1, 1024),
         Presence::Default("1000"),
-        "Most streams that a client may have open on one connection; one more is refused, and may be sent again.",
+        "Most streams that a client may have open on one connection; one more is refused, and may be sent again. Those that \
+         it cancelled count until their endpoint can have seen it.",
     ),
     key(
         "exchanges",
@@ -46,14 +49,32 @@ const LIMITS_KEYS: &[Key] = &[
         "stream_window",
         size(65_535, GIB),
         Presence::Default("65535B"),
-        "Bytes of a stream that may be on their way to us before we give more credit (RFC 9113 §5.2). More is faster over \
-         long distances, and is what one slow stream may hold.",
+        "Bytes of a stream that may be on their way to us before more are asked for (RFC 9113 §5.2), as it begins. It is \
+         what one slow stream may hold, and more is faster over long distances.",
+    ),
+    key(
+        "most_stream_window",
+        size(65_535, GIB),
+        Presence::Default("1MiB"),
+        "The same for a stream in bulk, whose window has grown. At least `stream_window`.",
     ),
     key(
         "connection_window",
         size(65_535, GIB),
         Presence::Default("1MiB"),
-        "The same for all streams of a connection together. At least `stream_window`.",
+        "The same for all streams of a connection together, as it begins. At least `stream_window`.",
+    ),
+    key(
+        "most_connection_window",
+        size(65_535, GIB),
+        Presence::Default("8MiB"),
+        "The same for a connection in bulk, whose window has grown. At least `connection_window` and `most_stream_window`.",
+    ),
+    key(
+        "granted_credit",
+        size(0, 1024 * GIB),
+        Presence::Default("64MiB"),
+        "Bytes that the windows of all streams of a worker together may have grown; 0B lets none grow.",
     ),
     key(
         "replay_bytes",
@@ -85,17 +106,31 @@ const LIMITS_KEYS: &[Key] = &[
         "buffered_bytes",
         size(MIB, 1024 * GIB),
         Presence::Default("256MiB"),
-        "Bytes that a worker holds for slow receivers and to send requests again; beyond it exchanges are shed. At least \
-         `stream_window`.",
+        "Memory of all that waits for receivers on a worker, and of what is kept to send requests again; beyond it the \
+         largest slow exchanges and connections are ended. At least `most_stream_window`.",
     ),
     key(
         "interned_bytes",
         size(MIB, 1024 * GIB),
         Presence::Default("64MiB"),
-        "Bytes of header fields that the HPACK tables of a worker's connections may own.",
+        "Memory of header fields on a worker, in the HPACK tables of its connections and in requests that wait. Beyond half \
+         of it new connections get no table; when it is nearly used up, those that own most are ended.",
     ),
     key("resets", Shape::Section(&RESETS), EACH_DEFAULT, RESETS_WHAT),
     key("control_frames", Shape::Section(&CONTROL_FRAMES), EACH_DEFAULT, CONTROL_FRAMES_WHAT),
+    key(
+        "reset_linger",
+        seconds(MILLISECOND, 60),
+        Presence::Default("1s"),
+        "How long a stream that we reset counts at an endpoint that cannot be asked, or does not say, whether it has seen \
+         it; it may still work on it (CVE-2023-44487).",
+    ),
+    key(
+        "settings_ack",
+        seconds(MILLISECOND, HOUR),
+        Presence::Default("10s"),
+        "How long a peer may take to acknowledge our SETTINGS; then the connection is closed (RFC 9113 §6.5.3).",
+    ),
     key(
         "indexed_headers",
         Shape::Words { words: INDEXED_HEADERS, refused: SECRETS },
