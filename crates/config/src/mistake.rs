@@ -132,6 +132,11 @@ impl Report {
         }
     }
 
+    /// How many mistakes there are until now: what follows from values is looked at only where they are well.
+    pub(crate) fn count(&self) -> usize {
+        self.list.len() + self.unlisted
+    }
+
     /// A mistake of the whole text.
     pub(crate) fn add_whole(&mut self, what: impl Into<String>, allowed: &str) {
         self.add(Mistake {

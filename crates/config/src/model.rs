@@ -1,6 +1,7 @@
 //! The one valid model. Only [`crate`]'s parser makes it, so whoever holds one need not check again.
 
 use evenkeel_core::endpoint::EndpointSpec;
+use evenkeel_core::limits::Limits;
 use evenkeel_core::policy::{Drain, ListenerPolicy, RoutePolicy, ServicePolicy};
 use evenkeel_core::route::RouteMatch;
 use std::net::SocketAddr;
@@ -19,6 +20,8 @@ pub struct Config {
     pub admin: Admin,
     /// How the process ends.
     pub drain: Drain,
+    /// Bounds of each worker.
+    pub limits: Limits,
     /// At least one; no name twice.
     pub listeners: Vec<Listener>,
     /// At least one; no name twice.

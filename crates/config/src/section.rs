@@ -6,7 +6,7 @@
 use crate::document::{Content, Entry, Node};
 use crate::mistake::{Complaint, Mistake, Place, Report, listed, nearest, shown};
 use crate::settings::{Key, Presence, Shape, Table};
-use crate::value::{duration, share};
+use crate::value::{duration, share, size};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -88,6 +88,9 @@ impl<'d> Section<'d> {
         if self.table.later.contains(&entry.key.as_str()) {
             return mistake(Some(entry.place), path, "not supported by this version", None, allowed);
         }
+        if let Some(key) = self.table.elsewhere.iter().find(|key| key.word == entry.key) {
+            return mistake(Some(entry.place), path, format!("not here: {}", key.what), None, allowed);
+        }
         let what = if entry.key == "<<" { "merge keys are not supported" } else { "unknown key" };
         let mut mistake = mistake(Some(entry.place), path, what, None, allowed);
         mistake.nearest = nearest(&entry.key, self.table.names());
@@ -155,6 +158,23 @@ impl<'d> Field<'d> {
         Some(of(&Node::plain(default)).expect("every default of the table is in its own range"))
     }
 
+    /// What [`Field::optional_duration`] reads, and apart from it `None` where neither the key nor a default is written.
+    pub(crate) fn written_duration(&self, report: &mut Report) -> Option<Option<Duration>> {
+        let Shape::Duration { min, max, or_none } = self.key.shape else { return None };
+        self.read(report, |node| {
+            let text = scalar(node, "a duration")?;
+            if or_none && text == "none" {
+                return Ok(None);
+            }
+            let duration = duration::parse(text)?;
+            if (min..=max).contains(&duration) {
+                Ok(Some(duration))
+            } else {
+                Err(Complaint::new("out of range"))
+            }
+        })
+    }
+
     /// A whole number; `None` is absent or `none`.
     pub(crate) fn optional_count(&self, report: &mut Report) -> Option<u64> {
         let Shape::Count { min, max, or_none } = self.key.shape else { return None };
@@ -184,20 +204,7 @@ impl<'d> Field<'d> {
 
     /// A duration; `None` is absent or `none`.
     pub(crate) fn optional_duration(&self, report: &mut Report) -> Option<Duration> {
-        let Shape::Duration { min, max, or_none } = self.key.shape else { return None };
-        self.read(report, |node| {
-            let text = scalar(node, "a duration")?;
-            if or_none && text == "none" {
-                return Ok(None);
-            }
-            let duration = duration::parse(text)?;
-            if (min..=max).contains(&duration) {
-                Ok(Some(duration))
-            } else {
-                Err(Complaint::new("out of range"))
-            }
-        })
-        .flatten()
+        self.written_duration(report).flatten()
     }
 
     /// A duration of a key that has a default.
@@ -205,10 +212,26 @@ impl<'d> Field<'d> {
         self.optional_duration(report).expect("the table gives this key a default")
     }
 
+    /// A size of a key that has a default, in bytes.
+    pub(crate) fn size(&self, report: &mut Report) -> u64 {
+        let Shape::Size { min, max } = self.key.shape else {
+            unreachable!("the table says that {} is a size", self.key.name);
+        };
+        let size = self.read(report, |node| match size::parse(scalar(node, "a size")?)? {
+            bytes if (min..=max).contains(&bytes) => Ok(bytes),
+            _ => Err(Complaint::new("out of range")),
+        });
+        size.expect("the table gives this key a default")
+    }
+
+    /// A share; `None` is absent.
+    pub(crate) fn optional_share(&self, report: &mut Report) -> Option<f64> {
+        self.read(report, |node| share::parse(scalar(node, "a share")?))
+    }
+
     /// A share of a key that has a default.
     pub(crate) fn share(&self, report: &mut Report) -> f64 {
-        self.read(report, |node| share::parse(scalar(node, "a share")?))
-            .expect("the table gives this key a default")
+        self.optional_share(report).expect("the table gives this key a default")
     }
 
     /// A word of the key's choice, by what `meaning` gives each of them.
@@ -223,6 +246,48 @@ impl<'d> Field<'d> {
                     .with_nearest(nearest(text, words.iter().map(|word| word.word)))),
             }
         })
+    }
+
+    /// The words of a list; `None` is absent. A word that is wrong is reported, and the list reads as absent.
+    pub(crate) fn words(&self, report: &mut Report) -> Option<Vec<&'static str>> {
+        let Shape::Words { words, refused } = self.key.shape else { return None };
+        let known = |text: &str| words.iter().map(|word| word.word).find(|word| *word == text);
+        let default = || {
+            let Presence::Default(default) = self.key.presence else { return None };
+            let words = default_words(default).map(known);
+            Some(words.collect::<Option<_>>().expect("every default of the table is made of its own words"))
+        };
+        let Some(node) = self.node else { return default() };
+        let Content::List(items) = &node.content else {
+            self.complain(Complaint::new("wrong type"), report);
+            return default();
+        };
+        let mut given: Vec<&'static str> = Vec::new();
+        let mut is_whole = true;
+        for (index, item) in items.iter().enumerate() {
+            let word = scalar(item, "a word").and_then(|text| match known(text) {
+                Some(word) if given.contains(&word) => Err(Complaint::new("this word is given twice")),
+                Some(word) => Ok(word),
+                None => Err(match refused.iter().find(|word| word.word.eq_ignore_ascii_case(text)) {
+                    Some(refused) => Complaint::new(format!("never allowed: {}", refused.what)),
+                    None => Complaint::new("unknown word")
+                        .with_nearest(nearest(text, words.iter().map(|word| word.word))),
+                }),
+            });
+            match word {
+                Ok(word) => given.push(word),
+                Err(complaint) => {
+                    is_whole = false;
+                    let path = format!("{}[{index}]", self.path);
+                    let allowed = Some(listed(words.iter().map(|word| word.word)));
+                    let mut mistake =
+                        mistake(Some(item.place), &path, complaint.what, Some(item.described()), allowed);
+                    mistake.nearest = complaint.nearest;
+                    report.add(mistake);
+                }
+            }
+        }
+        if is_whole { Some(given) } else { default() }
     }
 
     /// Text, by what `of` makes of it.
@@ -280,6 +345,12 @@ impl<'d> Field<'d> {
         let path = |index: usize| format!("{}[{index}]", self.path);
         items.iter().take(max).enumerate().map(|(index, item)| (&**item, path(index))).collect()
     }
+}
+
+/// The words of a list as the table writes a default: `[a, \":b\"]`.
+pub(crate) fn default_words(default: &str) -> impl Iterator<Item = &str> {
+    let items = default.trim_start_matches('[').trim_end_matches(']').split(',');
+    items.map(|item| item.trim().trim_matches('"')).filter(|item| !item.is_empty())
 }
 
 /// A mistake without a nearest name.

@@ -1,11 +1,15 @@
 //! The table of settings against the parser: each range on both sides, each word, each default.
 
 use crate::model::{Config, LogLevel};
+use crate::section::default_words;
+use crate::settings::limits::LIMITS;
 use crate::settings::process::ROOT;
 use crate::settings::{Key, Presence, Shape, Table};
-use crate::value::duration;
+use crate::value::{duration, size};
 use crate::{Mistakes, parse, parse_endpoints};
-use evenkeel_core::policy::{Drain, ListenerPolicy, ServicePolicy};
+use evenkeel_core::limits::Limits;
+use evenkeel_core::policy::{Drain, ListenerPolicy, RoutePolicy, ServicePolicy};
+use evenkeel_core::reason::Limit;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -33,7 +37,7 @@ fn walk(table: &'static Table, path: &str, visit: &mut impl FnMut(&str, &'static
     }
 }
 
-/// The minimal document with one value put in, written as YAML would be: digits are a number.
+/// The minimal document with one value put in, written as YAML would be: digits are a number, brackets a list.
 fn with(path: &str, written: &str) -> Value {
     let mut document = minimal();
     let mut node = &mut document;
@@ -48,7 +52,10 @@ fn with(path: &str, written: &str) -> Value {
             Err(_) => &mut node[part],
         };
     }
-    *node = written.parse::<i64>().map_or_else(|_| json!(written), |number| json!(number));
+    *node = match written.strip_prefix('[') {
+        Some(_) => default_words(written).collect(),
+        None => written.parse::<i64>().map_or_else(|_| json!(written), |number| json!(number)),
+    };
     document
 }
 
@@ -63,7 +70,7 @@ fn is_out_of_range(path: &str, written: &str) -> bool {
 }
 
 #[test]
-fn every_number_and_duration_is_taken_up_to_both_ends_of_its_range_and_not_beyond() {
+fn every_number_size_and_duration_is_taken_up_to_both_ends_of_its_range_and_not_beyond() {
     let mut tested = 0;
     walk(&ROOT, "", &mut |path, key| match key.shape {
         Shape::Count { min, max, .. } => {
@@ -73,6 +80,15 @@ fn every_number_and_duration_is_taken_up_to_both_ends_of_its_range_and_not_beyon
             }
             for outside in [i128::from(min) - 1, i128::from(max) + 1] {
                 assert!(is_out_of_range(path, &outside.to_string()), "{path} {outside}");
+            }
+        }
+        Shape::Size { min, max } => {
+            tested += 1;
+            for inside in [min, max] {
+                assert!(!is_out_of_range(path, &size::show(inside)), "{path} {inside}");
+            }
+            for outside in [min.checked_sub(1), Some(max + 1)].into_iter().flatten() {
+                assert!(is_out_of_range(path, &size::show(outside)), "{path} {outside}");
             }
         }
         Shape::Duration { min, max, .. } => {
@@ -121,6 +137,33 @@ fn every_word_has_a_meaning_and_every_later_word_says_so() {
 }
 
 #[test]
+fn every_word_of_a_list_has_a_meaning_and_every_refused_one_says_why() {
+    let mut tested = 0;
+    walk(&ROOT, "", &mut |path, key| {
+        let Shape::Words { words, refused } = key.shape else { return };
+        tested += 1;
+        let first = format!("{path}[0]");
+        let complaint = |written: &str| {
+            let mistakes = read(&with(path, written)).err()?;
+            let is_about = |at: &str| at == first || at == format!("{path}[1]");
+            mistakes.list.into_iter().find(|mistake| is_about(&mistake.path)).map(|mistake| mistake.what)
+        };
+        for word in words {
+            assert_eq!(complaint(&format!("[{}]", word.word)), None, "{path} {}", word.word);
+        }
+        for word in refused {
+            let why = format!("never allowed: {}", word.what);
+            assert_eq!(complaint(&format!("[{}]", word.word)), Some(why), "{path} {}", word.word);
+        }
+        assert_eq!(complaint("[]"), None, "{path}");
+        assert_eq!(complaint("[zzzzzz]").as_deref(), Some("unknown word"), "{path}");
+        let twice = format!("[{0}, {0}]", words[0].word);
+        assert_eq!(complaint(&twice).as_deref(), Some("this word is given twice"), "{path}");
+    });
+    assert!(tested >= 3, "only {tested} keys");
+}
+
+#[test]
 fn every_default_written_out_changes_nothing() {
     let unwritten = read(&minimal()).unwrap();
     walk(&ROOT, "", &mut |path, key| {
@@ -136,6 +179,8 @@ fn the_defaults_of_core_are_those_of_the_table() {
     assert_eq!(config.drain, Drain::default());
     assert_eq!(config.listeners[0].policy, ListenerPolicy::default());
     assert_eq!(config.services[0].policy, ServicePolicy::default());
+    assert_eq!(config.listeners[0].routes[0].policy, RoutePolicy::default());
+    assert_eq!(config.limits, Limits::default());
     assert_eq!((config.workers, config.log.format, config.log.level), (None, None, LogLevel::default()));
     assert_eq!(config.log.interval, Duration::from_secs(300));
     assert_eq!(config.admin.bind, Some("127.0.0.1:9901".parse().unwrap()));
@@ -162,6 +207,31 @@ fn every_key_of_a_later_version_says_so() {
     let mut tested = 0;
     check(&ROOT, "", &mut tested);
     assert!(tested > 15, "only {tested} keys");
+}
+
+#[test]
+fn every_key_that_belongs_elsewhere_says_where() {
+    let mut tested = 0;
+    walk(&ROOT, "", &mut |path, key| {
+        let Shape::Section(table) = &key.shape else { return };
+        for word in table.elsewhere {
+            tested += 1;
+            let why = format!("not here: {}", word.what);
+            assert_eq!(complaint(&format!("{path}.{}", word.word), "1s"), Some(why), "{path}");
+            assert!(table.key(word.word).is_none());
+        }
+    });
+    assert_eq!(tested, 4);
+}
+
+#[test]
+fn a_limit_that_refuses_has_the_name_of_its_metric_label() {
+    // Of the listener, of a service's upstream and retries, of the process.
+    let elsewhere =
+        ["max_sessions", "pending", "upstream_connections", "retry_budget", "descriptors", "accept_errors"];
+    for limit in Limit::ALL {
+        assert_eq!(LIMITS.key(limit.code()).is_some(), !elsewhere.contains(&limit.code()), "{limit}");
+    }
 }
 
 #[test]

@@ -5,7 +5,11 @@
 use evenkeel_config::model::{Config, EndpointSource, LogFormat, LogLevel};
 use evenkeel_config::{parse, parse_endpoints};
 use evenkeel_core::endpoint::{EndpointSpec, EndpointState};
-use evenkeel_core::policy::BalancePolicy;
+use evenkeel_core::indexed_headers::IndexedHeader;
+use evenkeel_core::limits::{Limits, Rate};
+use evenkeel_core::policy::{
+    BalancePolicy, ForwardedFor, HeaderRule, HeaderRules, Retry, RetryOn, RoutePolicy,
+};
 use evenkeel_core::route::PathMatch;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,12 +19,37 @@ workers: 4
 log: { format: json, level: debug, interval: 1m }
 admin: { bind: off, public: "[::]:9902" }
 drain: { deadline: 1m, propagation_delay: 2s }
+limits:
+  header_list_bytes: 5KiB
+  header_block_bytes: 6KiB
+  header_block_frames: 7
+  concurrent_streams: 8
+  exchanges: 9
+  stream_window: 100KiB
+  most_stream_window: 105KiB
+  connection_window: 110KiB
+  most_connection_window: 115KiB
+  granted_credit: 3B
+  replay_bytes: 12B
+  output_high: 130KiB
+  output_low: 14KiB
+  control_output: 150KiB
+  buffered_bytes: 16MiB
+  interned_bytes: 17MiB
+  resets: { burst: 18, per_second: 19 }
+  control_frames: { burst: 20, per_second: 21 }
+  upstream_resets: { burst: 24, per_second: 25 }
+  early_resets: 26
+  reset_linger: 22ms
+  settings_ack: 23s
+  indexed_headers: [grpc-timeout, ":path"]
 listeners:
   - name: web
     bind: "0.0.0.0:8080"
     protocol: http
     max_sessions: 10
     timeouts: { connect: 1s, header: 2s, request: 3s, idle: 4s, send: 5s }
+    headers: { x_forwarded_for: append, x_forwarded_proto: set, x_forwarded_host: add, x_request_id: add }
     routes:
       - match: { host: "Chat.Example.com", path_prefix: "/ws/", method: GET, headers: { X-B: "2", x-a: one } }
         service: chat
@@ -28,6 +57,9 @@ listeners:
         service: chat
       - match: { grpc: { service: helloworld.Greeter, method: SayHello } }
         service: backend
+        timeouts: { request: 13s }
+        retry: { on: [timeout, gateway_error, resource_exhausted], attempts: 4, per_try_timeout: 2s, budget: 0.5 }
+        headers: { x_forwarded_for: set, x_forwarded_proto: add, x_forwarded_host: set, x_request_id: set }
       - service: backend
 services:
   - name: backend
@@ -35,7 +67,7 @@ services:
     upstream: { protocol: h2, max_connections: 2, max_streams: 3, max_requests_per_connection: 4, pending: 5, pending_timeout: 6s }
     balance: { policy: least_request, slow_start: 10s }
     ejection: { consecutive_failures: 7, base: 2s, max: 8s, max_share: 0.25, panic_threshold: 10% }
-    retry: { attempts: 1 }
+    retry: { on: [reset, unprocessed, unavailable], attempts: 1, per_try_timeout: 3s, budget: 10% }
     timeouts: { connect: 7s, header: 8s, request: 9s, idle: 10s, send: 11s }
     drain: { deadline: 12s }
   - name: chat
@@ -64,8 +96,48 @@ fn every_key_reaches_the_model() {
     let times = listener.policy.timeouts;
     let seconds = [times.connect, times.header, times.idle, times.send].map(|t| t.as_secs());
     assert_eq!(seconds, [1, 2, 4, 5]);
-    let exchanges = listener.routes[0].policy;
-    assert_eq!((exchanges.request_timeout, exchanges.retry.attempts), (Some(Duration::from_secs(3)), 2));
+    let of_listener = RoutePolicy {
+        request_timeout: Some(Duration::from_secs(3)),
+        retry: Retry::default(),
+        headers: HeaderRules {
+            forwarded_for: ForwardedFor::Append,
+            forwarded_proto: HeaderRule::Set,
+            forwarded_host: HeaderRule::Add,
+            request_id: HeaderRule::Add,
+        },
+    };
+    let of_service = RoutePolicy {
+        request_timeout: Some(Duration::from_secs(9)),
+        retry: Retry {
+            on: RetryOn { reset: true, unavailable: true, ..RetryOn::default() },
+            attempts: 1,
+            per_try_timeout: Some(Duration::from_secs(3)),
+            budget: 0.1,
+        },
+        ..of_listener
+    };
+    let of_route = RoutePolicy {
+        request_timeout: Some(Duration::from_secs(13)),
+        retry: Retry {
+            on: RetryOn {
+                timeout: true,
+                gateway_error: true,
+                resource_exhausted: true,
+                ..RetryOn::default()
+            },
+            attempts: 4,
+            per_try_timeout: Some(Duration::from_secs(2)),
+            budget: 0.5,
+        },
+        headers: HeaderRules {
+            forwarded_for: ForwardedFor::Set,
+            forwarded_proto: HeaderRule::Add,
+            forwarded_host: HeaderRule::Set,
+            request_id: HeaderRule::Set,
+        },
+    };
+    let routes: Vec<RoutePolicy> = listener.routes.iter().map(|route| route.policy).collect();
+    assert_eq!(routes, [of_listener, of_listener, of_route, of_service]);
 
     let policy = config.services[0].policy;
     assert_eq!((policy.upstream.max_connections, policy.upstream.max_streams), (2, 3));
@@ -80,6 +152,164 @@ fn every_key_reaches_the_model() {
     let seconds = [times.connect, times.header, times.idle, times.send].map(|t| t.as_secs());
     assert_eq!(seconds, [7, 8, 10, 11]);
     assert_eq!(policy.drain_deadline, Some(Duration::from_secs(12)));
+}
+
+#[test]
+fn every_limit_reaches_the_model() {
+    let limits = Limits {
+        header_list_bytes: 5 << 10,
+        header_block_bytes: 6 << 10,
+        header_block_frames: 7,
+        concurrent_streams: 8,
+        exchanges: 9,
+        stream_window: 100 << 10,
+        most_stream_window: 105 << 10,
+        connection_window: 110 << 10,
+        most_connection_window: 115 << 10,
+        granted_credit: 3,
+        replay_bytes: 12,
+        output_high: 130 << 10,
+        output_low: 14 << 10,
+        control_output: 150 << 10,
+        buffered_bytes: 16 << 20,
+        interned_bytes: 17 << 20,
+        resets: Rate { burst: 18, per_second: 19 },
+        control_frames: Rate { burst: 20, per_second: 21 },
+        upstream_resets: Rate { burst: 24, per_second: 25 },
+        early_resets: 26,
+        reset_linger: Duration::from_millis(22),
+        settings_ack: Duration::from_secs(23),
+        indexed_headers: [IndexedHeader::Path, IndexedHeader::GrpcTimeout].into_iter().collect(),
+    };
+    assert_eq!(full().limits, limits);
+}
+
+/// One listener, one service, one route; each with these keys.
+fn route_with(listener: &str, service: &str, route: &str) -> Result<RoutePolicy, String> {
+    let text = format!(
+        "listeners: [{{ name: web, bind: 127.0.0.1:80, {listener} routes: [{{ service: a, {route} }}] }}]\n\
+         services: [{{ name: a, endpoints: {{ dns: \"a:80\" }}, {service} }}]"
+    );
+    match parse(&text, "f") {
+        Ok(config) => Ok(config.listeners[0].routes[0].policy),
+        Err(mistakes) => Err(format!("{}: {}", mistakes.list[0].path, mistakes.list[0].what)),
+    }
+}
+
+#[test]
+fn the_nearest_request_timeout_holds_and_none_turns_those_farther_off() {
+    let request = |listener: &str, service: &str, route: &str| {
+        let at = |value: &str| match value {
+            "" => String::new(),
+            value => format!("timeouts: {{ request: {value} }},"),
+        };
+        let policy = route_with(&at(listener), &at(service), &at(route)).unwrap();
+        policy.request_timeout.map(|timeout| timeout.as_secs())
+    };
+    assert_eq!(request("", "", ""), None);
+    assert_eq!(request("3s", "", ""), Some(3));
+    assert_eq!(request("3s", "2s", ""), Some(2));
+    assert_eq!(request("3s", "2s", "1s"), Some(1));
+    assert_eq!(request("3s", "", "1s"), Some(1));
+    assert_eq!(request("3s", "none", ""), None);
+    assert_eq!(request("3s", "none", "1s"), Some(1));
+    assert_eq!(request("3s", "2s", "none"), None);
+    assert_eq!(request("none", "2s", ""), Some(2));
+}
+
+#[test]
+fn each_key_of_retry_and_headers_is_the_nearest_that_is_written() {
+    let listener = "headers: { x_forwarded_for: append, x_request_id: add },";
+    let service = "retry: { on: [reset], attempts: 3, per_try_timeout: 1s },";
+    let route = "headers: { x_request_id: set }, retry: { attempts: 0, per_try_timeout: none }";
+    let policy = route_with(listener, service, route).unwrap();
+    assert_eq!(
+        (policy.headers.forwarded_for, policy.headers.request_id),
+        (ForwardedFor::Append, HeaderRule::Set)
+    );
+    let reset = RetryOn { reset: true, ..RetryOn::default() };
+    assert_eq!(policy.retry, Retry { on: reset, attempts: 0, per_try_timeout: None, budget: 0.2 });
+    assert_eq!(route_with(listener, service, "retry: { on: [] }").unwrap().retry.on, RetryOn::default());
+}
+
+#[test]
+fn what_contradicts_itself_is_a_mistake_where_it_is_written() {
+    let mistake = |service: &str, route: &str| route_with("", service, route).err();
+    let needs = "`timeout` needs a `per_try_timeout`, which is none";
+    assert_eq!(mistake("retry: { on: [timeout] }", ""), Some(format!("services[0].retry.on: {needs}")));
+    assert_eq!(mistake("retry: { on: [timeout], per_try_timeout: 1s }", ""), None);
+    assert_eq!(mistake("", "retry: { on: [timeout], per_try_timeout: 1s }"), None);
+    assert_eq!(mistake("retry: { per_try_timeout: 1s }", "retry: { on: [timeout] }"), None);
+    let route = |key: &str, what: &str| Some(format!("listeners[0].routes[0].retry.{key}: {what}"));
+    assert_eq!(mistake("", "retry: { on: [timeout] }"), route("on", needs));
+    let off = "retry: { per_try_timeout: none }";
+    assert_eq!(
+        mistake("retry: { on: [timeout], per_try_timeout: 1s }", off),
+        route("per_try_timeout", needs)
+    );
+
+    let never = "`on` says what is sent again, and `attempts` is 0, so nothing is";
+    assert_eq!(mistake("", "retry: { on: [reset], attempts: 0 }"), route("on", never));
+    assert_eq!(mistake("retry: { on: [reset] }", "retry: { attempts: 0 }"), None);
+
+    let long = "`per_try_timeout` (2s) is not shorter than `timeouts.request` (2s)";
+    let per_try = "retry: { per_try_timeout: 2s }";
+    assert_eq!(mistake("timeouts: { request: 2s }", per_try), route("per_try_timeout", long));
+    assert_eq!(mistake("timeouts: { request: 2001ms }", per_try), None);
+    assert_eq!(mistake(per_try, "timeouts: { request: 2s }"), None);
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_mistakes_and_those_that_just_do_not_are_none() {
+    let mistake = |limits: &str| {
+        let text = format!(
+            "limits: {{ {limits} }}\nlisteners: [{{ name: web, bind: 127.0.0.1:80, service: a }}]\n\
+             services: [{{ name: a, endpoints: {{ dns: \"a:80\" }} }}]"
+        );
+        parse(&text, "f").err().map(|mistakes| {
+            mistakes.list.iter().map(|m| format!("{}: {}", m.path, m.what)).collect::<String>()
+        })
+    };
+    for (well, wrong, what) in [
+        (
+            "stream_window: 1MiB",
+            "stream_window: 1048577B, connection_window: 2MiB",
+            "limits.stream_window: `most_stream_window` (1MiB) is less than `stream_window` (1048577B): a window grows from the one to the other",
+        ),
+        (
+            "connection_window: 8MiB",
+            "connection_window: 9MiB",
+            "limits.connection_window: `most_connection_window` (8MiB) is less than `connection_window` (9MiB): a window grows from the one to the other",
+        ),
+        (
+            "stream_window: 128KiB, connection_window: 128KiB",
+            "stream_window: 128KiB, connection_window: 127KiB",
+            "limits.connection_window: `connection_window` (127KiB) is less than `stream_window` (128KiB): no stream could use its window up",
+        ),
+        (
+            "most_stream_window: 8MiB",
+            "most_stream_window: 9MiB",
+            "limits.most_stream_window: `most_connection_window` (8MiB) is less than `most_stream_window` (9MiB): no stream could use its window up",
+        ),
+        (
+            "buffered_bytes: 2MiB, most_stream_window: 2MiB",
+            "buffered_bytes: 2MiB, most_stream_window: 2049KiB",
+            "limits.buffered_bytes: `buffered_bytes` (2MiB) is less than `most_stream_window` (2049KiB): what one stream may send must fit",
+        ),
+        (
+            "header_list_bytes: 1MiB",
+            "header_list_bytes: 1025KiB",
+            "limits.header_list_bytes: `control_output` (1MiB) is less than `header_list_bytes` (1025KiB): the headers of one answer must fit",
+        ),
+        (
+            "output_high: 65537B",
+            "output_high: 64KiB",
+            "limits.output_high: `output_low` (64KiB) is not less than `output_high` (64KiB): streams that are held back go on below it",
+        ),
+    ] {
+        assert_eq!(mistake(well), None);
+        assert_eq!(mistake(wrong).as_deref(), Some(what));
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod event;
 pub mod health;
 pub mod id;
+pub mod indexed_headers;
 pub mod limits;
 pub mod policy;
 pub mod reason;

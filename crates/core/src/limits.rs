@@ -19,6 +19,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Decoded bytes of one header list: names, values, and 32 a field (RFC 9113 §6.5.2).
     pub header_list_bytes: usize,
+    /// Headers that may enter an HPACK table that clients share.
+    pub indexed_headers: crate::indexed_headers::IndexedHeaders,
     /// Encoded bytes of one header block over all its frames.
     pub header_block_bytes: usize,
     /// Frames of one header block.
@@ -81,6 +83,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             header_list_bytes: 64 * 1024,
+            indexed_headers: crate::indexed_headers::IndexedHeaders::default(),
             header_block_bytes: 64 * 1024,
             header_block_frames: 32,
             concurrent_streams: 1_000,

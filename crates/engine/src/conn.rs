@@ -3,6 +3,7 @@
 use crate::cancelled::Cancelled;
 use crate::deadlines::Deadlines;
 use crate::exchange::Side;
+use crate::indexing::names_of;
 use crate::keys::{ExchangeKey, PoolKey};
 use crate::output::{BufferPool, Output};
 use crate::score::Score;
@@ -189,7 +190,7 @@ impl Conn {
     pub(crate) fn new(role: Role, phase: Phase, now: Moment, limits: &Limits) -> Self {
         let policy = match role {
             Role::Client(_) => IndexPolicy::Private,
-            Role::Upstream(_) => IndexPolicy::SHARED,
+            Role::Upstream(_) => IndexPolicy::Shared(names_of(limits.indexed_headers)),
         };
         Self {
             role,

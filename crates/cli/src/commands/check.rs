@@ -5,7 +5,7 @@ use crate::output::print;
 use anyhow::Context;
 use evenkeel_config::model::{Config, EndpointSource, Listener, Service};
 use evenkeel_core::endpoint::{EndpointSpec, EndpointState};
-use evenkeel_core::policy::BalancePolicy;
+use evenkeel_core::policy::{BalancePolicy, ForwardedFor, HeaderRule, Retry, RoutePolicy};
 use evenkeel_core::route::{PathMatch, RouteMatch};
 use std::fmt::Write as _;
 use std::fs::File;
@@ -73,6 +73,10 @@ fn describe_listener(text: &mut String, listener: &Listener) {
     let _ = writeln!(text, "\nlistener {} on {}", listener.name, listener.bind);
     for route in &listener.routes {
         let _ = writeln!(text, "  {} -> {}", describe_match(&route.matches), route.service);
+        let exchanges = describe_exchanges(&route.policy);
+        if !exchanges.is_empty() {
+            let _ = writeln!(text, "    {}", exchanges.join("; "));
+        }
     }
 }
 
@@ -89,6 +93,53 @@ fn describe_match(matches: &RouteMatch) -> String {
     parts.extend(matches.method.iter().map(|method| format!("method {method}")));
     parts.extend(matches.headers.iter().map(|(name, value)| format!("header {name}: {value}")));
     if parts.is_empty() { "everything".to_owned() } else { parts.join(", ") }
+}
+
+/// What holds for a route's exchanges after route, service and listener were put together, where it is no default.
+fn describe_exchanges(policy: &RoutePolicy) -> Vec<String> {
+    let mut parts = Vec::new();
+    parts.extend(policy.request_timeout.map(|timeout| format!("at most {timeout:?}")));
+    if policy.retry != Retry::default() {
+        parts.push(describe_retry(&policy.retry));
+    }
+    let headers = policy.headers;
+    match headers.forwarded_for {
+        ForwardedFor::Pass => {}
+        ForwardedFor::Append => parts.push("x-forwarded-for appended".to_owned()),
+        ForwardedFor::Set => parts.push("x-forwarded-for set".to_owned()),
+    }
+    for (name, rule) in [
+        ("x-forwarded-proto", headers.forwarded_proto),
+        ("x-forwarded-host", headers.forwarded_host),
+        ("x-request-id", headers.request_id),
+    ] {
+        match rule {
+            HeaderRule::Pass => {}
+            HeaderRule::Add => parts.push(format!("{name} added")),
+            HeaderRule::Set => parts.push(format!("{name} set")),
+        }
+    }
+    parts
+}
+
+fn describe_retry(retry: &Retry) -> String {
+    if retry.attempts == 0 {
+        return "never sent again".to_owned();
+    }
+    let on = [
+        ("unprocessed", true),
+        ("reset", retry.on.reset),
+        ("timeout", retry.on.timeout),
+        ("gateway_error", retry.on.gateway_error),
+        ("unavailable", retry.on.unavailable),
+        ("resource_exhausted", retry.on.resource_exhausted),
+    ];
+    let on: Vec<&str> = on.into_iter().filter(|(_, is_on)| *is_on).map(|(word, _)| word).collect();
+    let mut text = format!("sent again at most {} times after {}", retry.attempts, on.join(", "));
+    if let Some(timeout) = retry.per_try_timeout {
+        let _ = write!(text, ", each try at most {timeout:?}");
+    }
+    text
 }
 
 fn describe_service(text: &mut String, service: &Service) {

@@ -2,14 +2,13 @@
 
 use crate::mistake::{Place, Report};
 use crate::model::{Listener, Route};
-use crate::parse::names::{Names, report_repeated};
-use crate::parse::route;
+use crate::parse::names::report_repeated;
 use crate::parse::service::Services;
+use crate::parse::{exchange, route};
 use crate::section::Section;
-use crate::settings::listener::LISTENER;
+use crate::settings::listener::{LISTENER, ROUTE};
 use crate::value::{address, name};
-use evenkeel_core::policy::{ListenerPolicy, RoutePolicy, Timeouts};
-use evenkeel_core::route::RouteMatch;
+use evenkeel_core::policy::{HeaderRules, ListenerPolicy, Timeouts};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -43,14 +42,12 @@ pub(crate) fn read_all(root: &Section<'_>, services: &Services, report: &mut Rep
         let max_sessions = section.field("max_sessions").count(report);
         let times = section.field("timeouts").section(report);
         let policy = ListenerPolicy { max_sessions, timeouts: read_timeouts(&times, report) };
-        let request = times.field("request").optional_duration(report);
-        let mut routes = routes(&section, &services.names, report);
-        for route in &mut routes {
-            if let Some(exchange) = services.exchanges.get(&route.service) {
-                route.policy.request_timeout = exchange.request.or(request);
-                route.policy.retry = exchange.retry;
-            }
-        }
+        let headers = section.field("headers").section(report);
+        let exchanges = exchange::OfListener {
+            request: times.field("request").optional_duration(report),
+            headers: exchange::read_headers(&headers, HeaderRules::default(), report),
+        };
+        let routes = routes(&section, services, exchanges, report);
         if let (Some(name), Some(bind)) = (name, bind) {
             listeners.list.push(Listener { name, bind, policy, routes });
             listeners.places.push((index, section.field("bind").place()));
@@ -60,15 +57,21 @@ pub(crate) fn read_all(root: &Section<'_>, services: &Services, report: &mut Rep
     listeners
 }
 
-fn routes(section: &Section<'_>, services: &Names, report: &mut Report) -> Vec<Route> {
+fn routes(
+    section: &Section<'_>,
+    services: &Services,
+    exchanges: exchange::OfListener,
+    report: &mut Report,
+) -> Vec<Route> {
     // Both are read though they exclude each other: mistakes in either are told at once.
-    let routes = route::read_all(&section.field("routes"), services, report);
+    let routes = route::read_all(&section.field("routes"), services, exchanges, report);
     let only = section.field("service");
     if only.node.is_none() {
         return routes;
     }
-    let service = route::service(&only, services, report);
-    let route = |service| Route { matches: RouteMatch::default(), service, policy: RoutePolicy::default() };
+    let service = route::service(&only, &services.names, report);
+    let everything = Section::absent(&ROUTE, String::new());
+    let route = |service| route::to_service(&everything, service, services, exchanges, report);
     service.map(route).into_iter().collect()
 }
 

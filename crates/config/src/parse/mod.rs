@@ -1,6 +1,8 @@
 //! Documents to the valid model. Called by whoever has a text; files are read by [`crate::load`].
 
 pub(crate) mod endpoint;
+mod exchange;
+mod limits;
 mod listener;
 mod names;
 pub(crate) mod process;

@@ -1,7 +1,8 @@
-//! `workers`, `log`, `admin`, `drain`, and what holds across the whole file.
+//! `workers`, `log`, `admin`, `drain`, `limits`, and what holds across the whole file.
 
 use crate::mistake::{Complaint, Place, Report};
 use crate::model::{Admin, Config, Log, LogFormat, LogLevel};
+use crate::parse::limits;
 use crate::section::{Section, mistake};
 use crate::value::{address, duration};
 use evenkeel_core::policy::Drain;
@@ -14,6 +15,7 @@ pub(crate) fn read(root: &Section<'_>, report: &mut Report) -> Config {
         log: log(&root.field("log").section(report), report),
         admin: admin(&root.field("admin").section(report), report),
         drain: drain(&root.field("drain").section(report), report),
+        limits: limits::read(&root.field("limits").section(report), report),
         listeners: Vec::new(),
         services: Vec::new(),
     }

@@ -3,25 +3,49 @@
 use crate::document::{Content, Node};
 use crate::mistake::{Complaint, Report, listed, nearest, shown};
 use crate::model::Route;
+use crate::parse::exchange::{self, OfListener, OfService};
 use crate::parse::names::Names;
+use crate::parse::service::Services;
 use crate::section::{Field, Section, mistake, scalar};
 use crate::settings::Shape;
 use crate::settings::listener::ROUTE;
 use crate::value::{http, name};
-use evenkeel_core::policy::RoutePolicy;
 use evenkeel_core::route::{PathMatch, RouteMatch};
 use std::sync::Arc;
 
-pub(crate) fn read_all(field: &Field<'_>, services: &Names, report: &mut Report) -> Vec<Route> {
+pub(crate) fn read_all(
+    field: &Field<'_>,
+    services: &Services,
+    exchanges: OfListener,
+    report: &mut Report,
+) -> Vec<Route> {
     let mut routes = Vec::new();
     for (node, path) in field.items(report) {
         let Some(section) = Section::open(node, path, &ROUTE, report) else { continue };
-        let matches = read_match(&section.field("match").section(report), report);
-        if let Some(service) = service(&section.field("service"), services, report) {
-            routes.push(Route { matches, service, policy: RoutePolicy::default() });
+        match service(&section.field("service"), &services.names, report) {
+            Some(service) => routes.push(to_service(&section, service, services, exchanges, report)),
+            None => {
+                // Mistakes beside the service are told at once.
+                read_match(&section.field("match").section(report), report);
+                exchange::of_route(&section, OfService::wrong(), exchanges, report);
+            }
         }
     }
     routes
+}
+
+/// A route that leads to a service that exists; what it does not say is the service's, else the listener's.
+pub(crate) fn to_service(
+    section: &Section<'_>,
+    service: Arc<str>,
+    services: &Services,
+    exchanges: OfListener,
+    report: &mut Report,
+) -> Route {
+    let matches = read_match(&section.field("match").section(report), report);
+    let of_service = services.exchanges.get(&service).copied().unwrap_or_default();
+    let policy = exchange::of_route(section, of_service, exchanges, report);
+    Route { matches, service, policy }
 }
 
 /// The name of a service that exists.

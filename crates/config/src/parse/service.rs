@@ -2,12 +2,12 @@
 
 use crate::mistake::{Complaint, Report};
 use crate::model::{EndpointSource, Listener, Service};
-use crate::parse::endpoint;
 use crate::parse::names::{Names, report_repeated};
+use crate::parse::{endpoint, exchange};
 use crate::section::Section;
 use crate::settings::service::SERVICE;
 use crate::value::{address, duration, name};
-use evenkeel_core::policy::{Balance, BalancePolicy, Ejection, Retry, ServicePolicy, Timeouts, Upstream};
+use evenkeel_core::policy::{Balance, BalancePolicy, Ejection, ServicePolicy, Timeouts, Upstream};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,16 +22,8 @@ pub(crate) struct Services {
     /// As long as the list: whether `timeouts.connect` is written.
     pub(crate) connect: Vec<bool>,
     /// By name, what the service says of its exchanges.
-    pub(crate) exchanges: HashMap<Arc<str>, ExchangePolicy>,
+    pub(crate) exchanges: HashMap<Arc<str>, exchange::OfService>,
     pub(crate) names: Names,
-}
-
-/// What a service says of exchanges, for the routes that lead to it and say nothing nearer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ExchangePolicy {
-    /// `timeouts.request`.
-    pub(crate) request: Option<Duration>,
-    pub(crate) retry: Retry,
 }
 
 pub(crate) fn read_all(root: &Section<'_>, report: &mut Report) -> Services {
@@ -49,8 +41,10 @@ pub(crate) fn read_all(root: &Section<'_>, report: &mut Report) -> Services {
         let endpoints = endpoints.and_then(|endpoints| read_endpoints(&endpoints, report));
         let is_connect_given = section.field("timeouts").holds("connect");
         let (policy, exchange) = read_policy(&section, report);
+        if let Some(name) = &name {
+            services.exchanges.insert(Arc::clone(name), exchange);
+        }
         if let (Some(name), Some(endpoints)) = (name, endpoints) {
-            services.exchanges.insert(Arc::clone(&name), exchange);
             services.list.push(Service { name, endpoints, policy });
             services.connect.push(is_connect_given);
         }
@@ -80,7 +74,10 @@ pub(crate) fn file(text: &str) -> Result<EndpointSource, Complaint> {
 }
 
 /// All policies of a service, and those of its exchanges; an absent section gives the defaults.
-pub(crate) fn read_policy(section: &Section<'_>, report: &mut Report) -> (ServicePolicy, ExchangePolicy) {
+pub(crate) fn read_policy(
+    section: &Section<'_>,
+    report: &mut Report,
+) -> (ServicePolicy, exchange::OfService) {
     let times = section.field("timeouts").section(report);
     let policy = ServicePolicy {
         balance: balance(&section.field("balance").section(report), report),
@@ -89,9 +86,8 @@ pub(crate) fn read_policy(section: &Section<'_>, report: &mut Report) -> (Servic
         timeouts: timeouts(&times, report),
         drain_deadline: section.field("drain").section(report).field("deadline").optional_duration(report),
     };
-    let attempts = section.field("retry").section(report).field("attempts").count(report);
-    let request = times.field("request").optional_duration(report);
-    (policy, ExchangePolicy { request, retry: Retry { attempts, ..Retry::default() } })
+    let exchange = exchange::of_service(section, &times, report);
+    (policy, exchange)
 }
 
 fn balance(section: &Section<'_>, report: &mut Report) -> Balance {

@@ -1,7 +1,7 @@
 //! An example file that shows every key: those with a default have it, the others are comments.
 
 use crate::settings::process::ROOT;
-use crate::settings::{Key, Presence, Shape, Table};
+use crate::settings::{Key, Presence, Shape, Table, Word};
 
 /// Comments are wrapped before this column.
 const WIDTH: usize = 110;
@@ -109,11 +109,8 @@ fn indented(lines: Vec<String>, by: usize) -> Vec<String> {
 fn explanation(key: &Key) -> String {
     let values = match &key.shape {
         Shape::Section(_) | Shape::Sections { .. } => String::new(),
-        Shape::Choice { words, .. } => {
-            let words: Vec<String> =
-                words.iter().map(|word| format!("{} ({})", word.word, word.what)).collect();
-            format!(" One of {}.", words.join(", "))
-        }
+        Shape::Choice { words, .. } => format!(" One of {}.", meanings(words)),
+        Shape::Words { words, .. } => format!(" Here stands a list of {}.", meanings(words)),
         other => format!(" Here stands {}.", other.range()),
     };
     let default = match (&key.shape, key.presence) {
@@ -121,6 +118,11 @@ fn explanation(key: &Key) -> String {
         (_, Presence::Absent(meaning)) => format!(" Without it: {meaning}."),
     };
     format!("{}{values}{default}", key.what)
+}
+
+fn meanings(words: &[Word]) -> String {
+    let meanings = words.iter().map(|word| format!("{} ({})", word.word, word.what));
+    meanings.collect::<Vec<_>>().join(", ")
 }
 
 fn wrapped(text: &str) -> Vec<String> {

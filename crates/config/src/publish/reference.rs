@@ -4,7 +4,7 @@ use crate::document::{MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_NODES};
 use crate::mistake::MAX_MISTAKES;
 use crate::settings::endpoint::{ENDPOINT, ENDPOINTS_FILE};
 use crate::settings::process::ROOT;
-use crate::settings::{Key, Presence, Shape, Table};
+use crate::settings::{Key, Presence, Shape, Table, Word};
 
 /// The page, with a newline at its end.
 #[must_use]
@@ -32,6 +32,7 @@ fn introduction() -> String {
          once, each with its line, what was given, what is allowed and the nearest name. A [schema](../schema/evenkeel.schema.json) \
          helps editors, an [example](../examples/evenkeel.yaml) shows every key.\n\n\
          - A **duration** is a whole number and a unit, `ms`, `s`, `m` or `h`: `50ms`, `5s`, `1m`, `2h`.\n\
+         - A **size** is a whole number of bytes and a unit, `B`, `KiB`, `MiB` or `GiB`: `64KiB`, `1MiB`.\n\
          - A **share** is a number from 0 to 1 or percent: `0.5`, `50%`.\n\
          - An **address** is an IP address and a port; IPv6 stands in brackets and so in quotes: `\"[::]:8080\"`.\n\
          - A key without a value is a mistake; leave the key out for its default.\n\
@@ -58,6 +59,9 @@ fn chapter(page: &mut String, heading: &str, table: &Table, path: &str) {
         let names: Vec<String> = table.later.iter().map(|key| format!("`{key}`")).collect();
         page.push_str(&format!("\nNot in this version: {}.\n", names.join(", ")));
     }
+    for key in table.elsewhere {
+        page.push_str(&format!("\nNot here: `{}`; {}.\n", key.word, key.what));
+    }
     for key in table.keys {
         let below = format!("{path}{}", key.name);
         match &key.shape {
@@ -80,16 +84,18 @@ fn rows(page: &mut String, table: &Table) {
 
 fn value(key: &Key) -> String {
     match &key.shape {
-        Shape::Choice { words, .. } => words
-            .iter()
-            .map(|word| format!("`{}`: {}", word.word, word.what))
-            .collect::<Vec<_>>()
-            .join("<br>"),
+        Shape::Choice { words, .. } => meanings(words),
+        Shape::Words { words, .. } => format!("a list of<br>{}", meanings(words)),
         Shape::Section(_) => "a mapping, below".to_owned(),
         Shape::Sections { min, max, .. } => format!("a list of {min} to {max} mappings, below"),
         Shape::Text(rule) => format!("{}: {}", rule.kind, rule.allowed),
         other => other.range(),
     }
+}
+
+fn meanings(words: &[Word]) -> String {
+    let meanings = words.iter().map(|word| format!("`{}`: {}", word.word, word.what));
+    meanings.collect::<Vec<_>>().join("<br>")
 }
 
 fn default(key: &Key) -> String {
@@ -105,6 +111,10 @@ fn what(key: &Key) -> String {
         Shape::Choice { later, .. } if !later.is_empty() => {
             let names: Vec<String> = later.iter().map(|word| format!("`{word}`")).collect();
             format!("{} Not in this version: {}.", key.what, names.join(", "))
+        }
+        Shape::Words { refused, .. } if !refused.is_empty() => {
+            let names: Vec<String> = refused.iter().map(|word| format!("`{}`", word.word)).collect();
+            format!("{} Never allowed: {}.", key.what, names.join(", "))
         }
         _ => key.what.to_owned(),
     }

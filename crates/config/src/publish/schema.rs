@@ -1,6 +1,7 @@
 //! The JSON schema (draft 2020-12) of a configuration file, for editors. It knows types, ranges, words and exclusive keys;
 //! what holds between values (names, addresses bound twice) only the parser knows.
 
+use crate::section::default_words;
 use crate::settings::endpoint::{ENDPOINT, ENDPOINTS_FILE};
 use crate::settings::process::ROOT;
 use crate::settings::text::{ENDPOINT_ADDRESS, TextRule};
@@ -9,6 +10,7 @@ use crate::value::http::{MAX_TOKEN, MAX_VALUE};
 use serde_json::{Map, Value, json};
 
 const DURATION: &str = "[0-9]+(ms|s|m|h)";
+const SIZE: &str = "^[0-9]+(B|KiB|MiB|GiB)$";
 const SHARE: &str = "^((100(\\.0+)?|[0-9]{1,2}(\\.[0-9]+)?)%|0(\\.[0-9]+)?|1(\\.0+)?)$";
 
 /// The schema, indented, with a newline at its end. An endpoints file's is its `$defs/endpoints_file`.
@@ -70,8 +72,11 @@ fn property(key: &Key) -> Value {
     Value::Object(schema)
 }
 
-/// A number where the type is one, else text.
+/// A number or a list where the type is one, else text.
 fn default_value(shape: &Shape, default: &str) -> Value {
+    if let Shape::Words { .. } = shape {
+        return default_words(default).collect();
+    }
     let number = matches!(shape, Shape::Count { .. } | Shape::Share)
         .then(|| default.parse::<serde_json::Number>().ok());
     number.flatten().map_or_else(|| json!(default), Value::Number)
@@ -91,6 +96,7 @@ fn shape(shape: &Shape) -> Map<String, Value> {
         Shape::Duration { or_none: true, .. } => {
             json!({ "type": "string", "pattern": format!("^({DURATION}|none)$") })
         }
+        Shape::Size { .. } => json!({ "type": "string", "pattern": SIZE }),
         Shape::Share => json!({ "anyOf": [
             { "type": "number", "minimum": 0, "maximum": 1 },
             { "type": "string", "pattern": SHARE },
@@ -98,6 +104,11 @@ fn shape(shape: &Shape) -> Map<String, Value> {
         Shape::Choice { words, .. } => {
             json!({ "enum": words.iter().map(|word| word.word).collect::<Vec<_>>() })
         }
+        Shape::Words { words, .. } => json!({
+            "type": "array",
+            "items": { "enum": words.iter().map(|word| word.word).collect::<Vec<_>>() },
+            "uniqueItems": true,
+        }),
         Shape::Text(rule) => text(rule),
         Shape::Section(table) => Value::Object(object(table)),
         Shape::Sections { table, min, max } => {
@@ -180,6 +191,9 @@ mod tests {
             ("maxLength", Value::String(text)) => text.len() as u64 <= rule.as_u64().unwrap(),
             ("minLength", Value::String(text)) => text.len() as u64 >= rule.as_u64().unwrap(),
             ("items", Value::Array(items)) => items.iter().all(|item| below(rule, item)),
+            ("uniqueItems", Value::Array(items)) => {
+                (1..items.len()).all(|index| !items[..index].contains(&items[index]))
+            }
             ("minItems", Value::Array(items)) => items.len() as u64 >= rule.as_u64().unwrap(),
             ("maxItems", Value::Array(items)) => items.len() as u64 <= rule.as_u64().unwrap(),
             ("maxProperties", Value::Object(map)) => map.len() as u64 <= rule.as_u64().unwrap(),
@@ -201,6 +215,7 @@ mod tests {
                 | "maxLength"
                 | "minLength"
                 | "items"
+                | "uniqueItems"
                 | "minItems"
                 | "maxItems"
                 | "maxProperties"
@@ -246,6 +261,15 @@ mod tests {
                 "service: a }",
                 "routes: [{ service: a, match: { path_prefix: / } }], timeouts: { request: none, idle: 1m } }",
             ),
+            (
+                "service: a }",
+                "routes: [{ service: a, timeouts: { request: none }, retry: { on: [reset], per_try_timeout: none, budget: 0 }, \
+                 headers: { x_request_id: add } }], headers: { x_forwarded_for: append } }",
+            ),
+            (
+                "listeners",
+                "limits: { replay_bytes: 0B, resets: { burst: 1 }, indexed_headers: [\":path\"] }\nlisteners",
+            ),
             ("listeners", "admin: { bind: off, public: \"[::]:1\" }\nlisteners"),
         ] {
             let text = MINIMAL.replace(from, to);
@@ -263,6 +287,11 @@ mod tests {
             ("listeners", "workers: two\nlisteners"),
             ("listeners", "log: { level: loud }\nlisteners"),
             ("listeners", "drain: { deadline: 30 }\nlisteners"),
+            ("listeners", "limits: { replay_bytes: 64 }\nlisteners"),
+            ("listeners", "limits: { indexed_headers: [cookie] }\nlisteners"),
+            ("listeners", "limits: { indexed_headers: [te, te] }\nlisteners"),
+            ("service: a }", "routes: [{ service: a, timeouts: { idle: 1s } }] }"),
+            ("service: a }", "routes: [{ service: a, retry: { on: reset } }] }"),
             ("service: a }", "service: a, routes: [{ service: a }] }"),
             (", service: a }", " }"),
             ("service: a }", "routes: [{ service: a, match: { path: /a, grpc: { service: a } } }] }"),

@@ -1,5 +1,6 @@
 //! Settings of `listeners[]`, their `routes[]` and `timeouts`.
 
+use super::exchange::{HEADERS, ROUTE_HEADERS, ROUTE_RETRY, ROUTE_TIMEOUTS};
 use super::text::{BIND, GRPC_METHOD, GRPC_SERVICE, HOST, METHOD, NAME, PATH, SERVICE};
 use super::{
     Choose, DAY, EACH_DEFAULT, HOUR, Key, MILLISECOND, Presence, Shape, Table, count, key, key_like, seconds,
@@ -15,6 +16,7 @@ pub(crate) const MAX_HEADERS: usize = 16;
 pub(crate) static LISTENER: Table = Table {
     keys: LISTENER_KEYS,
     later: &["tls", "proxy_protocol"],
+    elsewhere: &[],
     choose: Some(Choose { keys: &["service", "routes"], is_needed: true }),
 };
 
@@ -62,6 +64,12 @@ const LISTENER_KEYS: &[Key] = &[
         "Most client connections at once; one more is closed at once with its reason, so that those before it keep their memory.",
     ),
     key("timeouts", Shape::Section(&LISTENER_TIMEOUTS), EACH_DEFAULT, "How long clients may take."),
+    key(
+        "headers",
+        Shape::Section(&HEADERS),
+        EACH_DEFAULT,
+        "Headers that tell endpoints where a request came from; those of a route win, key by key.",
+    ),
 ];
 
 pub(crate) static LISTENER_TIMEOUTS: Table = Table {
@@ -83,7 +91,7 @@ pub(crate) static LISTENER_TIMEOUTS: Table = Table {
             "request",
             Shape::Duration { min: MILLISECOND, max: Duration::from_secs(30 * DAY), or_none: true },
             Presence::Default("none"),
-            "For a whole exchange of a service that has no `request` of its own; streams that should live on want none.",
+            "For a whole exchange of a route and a service that have no `request` of their own; streams that should live on want none.",
         ),
         key(
             "idle",
@@ -99,6 +107,7 @@ pub(crate) static LISTENER_TIMEOUTS: Table = Table {
         ),
     ],
     later: &["upgraded_idle"],
+    elsewhere: &[],
     choose: None,
 };
 
@@ -117,8 +126,27 @@ pub(crate) static ROUTE: Table = Table {
             "backend",
             "The service that gets the request.",
         ),
+        key(
+            "timeouts",
+            Shape::Section(&ROUTE_TIMEOUTS),
+            Presence::Absent("those of the service, else of the listener"),
+            "How long an exchange may take.",
+        ),
+        key(
+            "retry",
+            Shape::Section(&ROUTE_RETRY),
+            Presence::Absent("that of the service"),
+            "Sending an exchange again, for calls that may be repeated though others of the service may not.",
+        ),
+        key(
+            "headers",
+            Shape::Section(&ROUTE_HEADERS),
+            Presence::Absent("those of the listener"),
+            "Headers that tell the endpoint where a request came from.",
+        ),
     ],
-    later: &["timeouts", "retry", "headers"],
+    later: &[],
+    elsewhere: &[],
     choose: None,
 };
 
@@ -161,6 +189,7 @@ pub(crate) static MATCH: Table = Table {
         ),
     ],
     later: &[],
+    elsewhere: &[],
     choose: Some(Choose { keys: &["path", "path_prefix", "grpc"], is_needed: false }),
 };
 

@@ -4,12 +4,15 @@
 //! the model: a key's meaning is given to it by [`crate::parse`].
 
 pub(crate) mod endpoint;
+pub(crate) mod exchange;
+pub(crate) mod limits;
 pub(crate) mod listener;
 pub(crate) mod process;
 pub(crate) mod service;
 pub(crate) mod text;
 
 use crate::mistake::listed;
+use crate::value;
 use crate::value::duration;
 use std::time::Duration;
 use text::TextRule;
@@ -18,6 +21,8 @@ use text::TextRule;
 pub(crate) struct Table {
     pub(crate) keys: &'static [Key],
     pub(crate) later: &'static [&'static str],
+    /// Keys that belong elsewhere, with the reason.
+    pub(crate) elsewhere: &'static [Word],
     pub(crate) choose: Option<Choose>,
 }
 
@@ -56,10 +61,14 @@ pub(crate) enum Shape {
     Count { min: u64, max: u64, or_none: bool },
     /// A whole number with its unit, or `none`.
     Duration { min: Duration, max: Duration, or_none: bool },
+    /// A whole number of bytes with its unit.
+    Size { min: u64, max: u64 },
     /// 0 to 1, or percent.
     Share,
     /// One of these words; `later` ones are not in this version.
     Choice { words: &'static [Word], later: &'static [&'static str] },
+    /// A list of these words, each at most once; `refused` ones never are, with the reason.
+    Words { words: &'static [Word], refused: &'static [Word] },
     /// Text with a meaning of its own.
     Text(&'static TextRule),
     /// A mapping.
@@ -72,7 +81,7 @@ pub(crate) enum Shape {
     Headers { max: usize },
 }
 
-/// A word of a choice.
+/// A word, and what it means or why it is refused.
 pub(crate) struct Word {
     pub(crate) word: &'static str,
     pub(crate) what: &'static str,
@@ -94,6 +103,7 @@ impl Shape {
     pub(crate) fn allowed(&self) -> String {
         match self {
             Self::Duration { .. } => format!("{}; a whole number and ms, s, m or h", self.range()),
+            Self::Size { .. } => format!("{}; a whole number and B, KiB, MiB or GiB", self.range()),
             other => other.range(),
         }
     }
@@ -111,8 +121,12 @@ impl Shape {
                 duration::show(*max),
                 none(*or_none)
             ),
+            Self::Size { min, max } => {
+                format!("a size from {} to {}", value::size::show(*min), value::size::show(*max))
+            }
             Self::Share => "a share from 0 to 1, or from 0% to 100%".to_owned(),
             Self::Choice { words, .. } => listed(words.iter().map(|word| word.word)),
+            Self::Words { words, .. } => format!("a list of {}", listed(words.iter().map(|word| word.word))),
             Self::Text(rule) => rule.allowed.to_owned(),
             Self::Section(table) => format!("a mapping of {}", listed(table.names())),
             Self::Sections { table, min, max } => {
@@ -152,11 +166,15 @@ const fn word(word: &'static str, what: &'static str) -> Word {
 
 /// All keys are there; nothing is left for later.
 const fn table(keys: &'static [Key]) -> Table {
-    Table { keys, later: &[], choose: None }
+    Table { keys, later: &[], elsewhere: &[], choose: None }
 }
 
 const fn count(min: u64, max: u64) -> Shape {
     Shape::Count { min, max, or_none: false }
+}
+
+const fn size(min: u64, max: u64) -> Shape {
+    Shape::Size { min, max }
 }
 
 const fn seconds(min: Duration, max_seconds: u64) -> Shape {

@@ -1,5 +1,6 @@
 //! Settings of the process: the top of the file, `log`, `admin`, `drain`.
 
+use super::limits::LIMITS;
 use super::text::{ADMIN_BIND, BIND};
 use super::{
     DAY, EACH_DEFAULT, HOUR, Key, MILLISECOND, Presence, Shape, Table, count, key, key_like, listener,
@@ -13,7 +14,7 @@ pub(crate) const MAX_LISTENERS: usize = 64;
 pub(crate) const MAX_SERVICES: usize = 1024;
 
 /// The whole file.
-pub(crate) static ROOT: Table = Table { keys: ROOT_KEYS, later: &["control"], choose: None };
+pub(crate) static ROOT: Table = Table { keys: ROOT_KEYS, later: &["control"], elsewhere: &[], choose: None };
 
 const ROOT_KEYS: &[Key] = &[
     key_like(
@@ -31,6 +32,13 @@ const ROOT_KEYS: &[Key] = &[
         "The admin API: health, metrics, what Evenkeel sees and does.",
     ),
     key("drain", Shape::Section(&DRAIN), EACH_DEFAULT, "How the process ends after SIGTERM."),
+    key(
+        "limits",
+        Shape::Section(&LIMITS),
+        EACH_DEFAULT,
+        "Bounds of each worker, so of each data plane thread. What they refuse is counted by \
+         `evenkeel_limits_refused_total`. A change needs a restart.",
+    ),
     key(
         "listeners",
         Shape::Sections { table: &listener::LISTENER, min: 1, max: MAX_LISTENERS },
@@ -91,6 +99,7 @@ pub(crate) static ADMIN: Table = Table {
         ),
     ],
     later: &["token_file", "tls"],
+    elsewhere: &[],
     choose: None,
 };
 

@@ -1,6 +1,7 @@
 //! Settings of `services[]`.
 
 use super::endpoint::MAX_ENDPOINTS;
+use super::exchange::RETRY;
 use super::text::{DNS, FILE, NAME, SRV};
 use super::{
     Choose, DAY, EACH_DEFAULT, HOUR, Key, MILLISECOND, Presence, Shape, Table, count, key, key_like, seconds,
@@ -11,6 +12,7 @@ use std::time::Duration;
 pub(crate) static SERVICE: Table = Table {
     keys: SERVICE_KEYS,
     later: &["limits", "rebalance", "handoff", "recovery", "max_session_age"],
+    elsewhere: &[],
     choose: None,
 };
 
@@ -36,7 +38,7 @@ const SERVICE_KEYS: &[Key] = &[
         EACH_DEFAULT,
         "When an endpoint that fails leaves the picks for a while.",
     ),
-    key("retry", Shape::Section(&RETRY), EACH_DEFAULT, "Sending again what an endpoint did not process."),
+    key("retry", Shape::Section(&RETRY), EACH_DEFAULT, "Sending an exchange again, to another endpoint."),
     key(
         "timeouts",
         Shape::Section(&SERVICE_TIMEOUTS),
@@ -78,6 +80,7 @@ pub(crate) static ENDPOINTS: Table = Table {
         ),
     ],
     later: &["kubernetes"],
+    elsewhere: &[],
     choose: Some(Choose { keys: &["dns", "static", "srv", "file"], is_needed: true }),
 };
 
@@ -127,6 +130,7 @@ pub(crate) static UPSTREAM: Table = Table {
         ),
     ],
     later: &["tls", "proxy_protocol"],
+    elsewhere: &[],
     choose: None,
 };
 
@@ -185,18 +189,6 @@ pub(crate) static EJECTION: Table = table(&[
     ),
 ]);
 
-pub(crate) static RETRY: Table = Table {
-    keys: &[key(
-        "attempts",
-        count(0, 10),
-        Presence::Default("2"),
-        "Most times that an exchange is sent again; 0 is never. Only what was not processed is sent again (the endpoint \
-         says so, or it was still waiting), to another one.",
-    )],
-    later: &["on", "per_try_timeout", "budget"],
-    choose: None,
-};
-
 pub(crate) static SERVICE_TIMEOUTS: Table = Table {
     keys: &[
         key_like(
@@ -217,7 +209,7 @@ pub(crate) static SERVICE_TIMEOUTS: Table = Table {
             Shape::Duration { min: MILLISECOND, max: Duration::from_secs(30 * DAY), or_none: true },
             Presence::Absent("that of the listener"),
             "30s",
-            "For a whole exchange, from its header block to its last byte; `none` also leaves it to the listener.",
+            "For a whole exchange, from its header block to its last byte; `none` turns that of the listener off.",
         ),
         key(
             "idle",
@@ -233,6 +225,7 @@ pub(crate) static SERVICE_TIMEOUTS: Table = Table {
         ),
     ],
     later: &["upgraded_idle"],
+    elsewhere: &[],
     choose: None,
 };
 

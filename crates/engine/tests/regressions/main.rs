@@ -11,6 +11,7 @@ mod forwarded;
 #[allow(dead_code, reason = "shared with the tests of connections")]
 mod peer;
 mod queue;
+mod reload;
 mod retry;
 mod streams;
 mod timeouts;

@@ -125,7 +125,7 @@ impl ControlLoop {
         let workers = begin.config.workers.unwrap_or_else(cores).max(1);
         let state = Arc::new(State::new(
             clock,
-            DataPlane::start(workers, clock, begin.config.log.interval, &sender)?,
+            DataPlane::start(workers, clock, begin.config.limits, begin.config.log.interval, &sender)?,
         ));
         let (discovery, answers) = Discovery::new(begin.discovery);
         let chronicle = Chronicle::new(state.clone(), begin.log);

@@ -93,6 +93,7 @@ impl Operator {
             workers: self.config.workers,
             log: self.config.log.clone(),
             admin: self.config.admin.clone(),
+            limits: self.config.limits,
             ..config
         };
         self.follow();

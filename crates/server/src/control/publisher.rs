@@ -293,6 +293,64 @@ mod tests {
         assert!(all_same(&before.listeners, &after.listeners));
     }
 
+    /// Two services behind a listener each, with keys for the first listener, its route, and the first service.
+    fn written(listener: &str, route: &str, service: &str) -> Config {
+        let text = format!(
+            "listeners:\n\
+             \x20 - {{ name: web, bind: 127.0.0.1:1, {listener} routes: [{{ service: a, {route} }}] }}\n\
+             \x20 - {{ name: other, bind: 127.0.0.1:2, service: b }}\n\
+             services:\n\
+             \x20 - {{ name: a, endpoints: {{ static: [127.0.0.1:3] }}, {service} }}\n\
+             \x20 - {{ name: b, endpoints: {{ static: [127.0.0.1:4] }} }}\n"
+        );
+        evenkeel_config::parse(&text, "test").unwrap()
+    }
+
+    #[test]
+    fn what_is_written_in_another_way_or_needs_a_restart_publishes_nothing() {
+        let mut publisher = Publisher::new(1);
+        publisher.apply_config(&written("", "", ""), NOW).unwrap();
+        let mut same = written(
+            "timeouts: { request: none }, headers: { x_request_id: pass },",
+            "retry: { on: [unprocessed], budget: 20% }",
+            "retry: { attempts: 2 }",
+        );
+        same.limits.exchanges = 7;
+        assert!(publisher.apply_config(&same, NOW).is_none());
+    }
+
+    #[test]
+    fn what_is_said_of_exchanges_changes_the_listener_that_leads_there_and_nothing_else() {
+        for (listener, route, service) in [
+            ("", "", "retry: { on: [reset] }"),
+            ("", "", "timeouts: { request: 7s }"),
+            ("", "timeouts: { request: 7s }", ""),
+            ("", "headers: { x_request_id: add }", ""),
+            ("headers: { x_forwarded_for: append },", "", ""),
+            ("timeouts: { request: 7s },", "", ""),
+        ] {
+            let mut publisher = Publisher::new(1);
+            let before = publisher.apply_config(&written("", "", ""), NOW).unwrap().snapshot;
+            let changed = written(listener, route, service);
+            let after = publisher.apply_config(&changed, NOW).unwrap().snapshot;
+            assert!(all_same(&before.services, &after.services), "{listener} {route} {service}");
+            assert!(!Arc::ptr_eq(&before.listeners[0], &after.listeners[0]));
+            assert!(Arc::ptr_eq(&before.listeners[0].stats, &after.listeners[0].stats));
+            assert!(Arc::ptr_eq(&before.listeners[1], &after.listeners[1]));
+        }
+    }
+
+    #[test]
+    fn endpoints_of_one_service_that_change_leave_all_else_the_same_value() {
+        let mut publisher = Publisher::new(1);
+        let before = publisher.apply_config(&two_services(), NOW).unwrap().snapshot;
+        let EndpointSource::Static(next) = list(&[2, 7]) else { unreachable!() };
+        let after = publisher.set_endpoints("a", next, NOW).unwrap().snapshot;
+        assert!(!Arc::ptr_eq(&before.services[0], &after.services[0]));
+        assert!(Arc::ptr_eq(&before.services[1], &after.services[1]));
+        assert!(all_same(&before.listeners, &after.listeners));
+    }
+
     #[test]
     fn endpoints_that_come_go_and_change_are_told() {
         let mut publisher = Publisher::new(1);

@@ -144,6 +144,7 @@ impl Changes {
             ("workers", before.workers != after.workers),
             ("log", before.log != after.log),
             ("admin", before.admin != after.admin),
+            ("limits", before.limits != after.limits),
         ];
         Self {
             listeners: NameChanges::between(&before.listeners, &after.listeners, |l| &l.name),
@@ -217,9 +218,10 @@ mod tests {
         let mut after = before();
         after.workers = Some(7);
         after.admin.bind = None;
+        after.limits.exchanges = 7;
         let changes = Changes::between(&before(), &after);
         assert!(changes.is_nothing());
-        assert_eq!(changes.restart_needed, ["workers", "admin"]);
+        assert_eq!(changes.restart_needed, ["workers", "admin", "limits"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::dataplane::DataPlane;
 use evenkeel_config::model::{Admin, Config, EndpointSource, Listener, Log, LogLevel, Route, Service};
 use evenkeel_core::endpoint::EndpointSpec;
+use evenkeel_core::limits::Limits;
 use evenkeel_core::policy::{Drain, ListenerPolicy, RoutePolicy, ServicePolicy};
 use evenkeel_core::route::RouteMatch;
 use evenkeel_core::time::Moment;
@@ -21,6 +22,7 @@ pub(crate) fn config(listeners: Vec<Listener>, services: Vec<Service>) -> Config
         log: Log { format: None, level: LogLevel::Info, interval: Duration::from_secs(300) },
         admin: Admin { bind: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), public: None },
         drain: Drain::default(),
+        limits: Limits::default(),
         listeners,
         services,
     }
@@ -52,7 +54,8 @@ pub(crate) fn list(ports: &[u16]) -> EndpointSource {
 pub(crate) fn state(config: &Config) -> Arc<State> {
     let clock = Clock::start();
     let (events, _) = tokio::sync::mpsc::channel(1);
-    let state = State::new(clock, DataPlane::start(1, clock, config.log.interval, &events).unwrap());
+    let state =
+        State::new(clock, DataPlane::start(1, clock, config.limits, config.log.interval, &events).unwrap());
     let publication = Publisher::new(1).apply_config(config, Moment::ZERO).unwrap();
     state.snapshot.store(publication.snapshot);
     state.workers.store(1, Relaxed);

@@ -71,13 +71,14 @@ pub struct DataPlane {
 
 impl DataPlane {
     /// Starts the workers and the acceptor, with nothing to listen on yet. Events arrive in `events`; those that find
-    /// it full are dropped and counted. `log_interval` is the time between two records of a session that goes on.
+    /// it full are dropped and counted. `limits` hold for each worker. `log_interval` is the time between two records of a session that goes on.
     ///
     /// # Errors
     /// What the kernel says when threads or epoll cannot be had.
     pub fn start(
         workers: u16,
         clock: Clock,
+        limits: Limits,
         log_interval: Duration,
         events: &tokio::sync::mpsc::Sender<Event>,
     ) -> std::io::Result<Self> {
@@ -93,7 +94,7 @@ impl DataPlane {
             let setup = EngineSetup {
                 worker: WorkerIndex(index),
                 seed: entropy(),
-                limits: Limits::default(),
+                limits,
                 log_interval,
                 stats,
                 snapshot: Arc::default(),

@@ -123,6 +123,12 @@ impl NameSet {
         Self(bits)
     }
 
+    /// These and one more.
+    #[must_use]
+    pub const fn with(self, name: Name) -> Self {
+        Self(self.0 | 1 << name as u8)
+    }
+
     /// Whether it holds the name.
     #[must_use]
     pub const fn has(self, name: Name) -> bool {

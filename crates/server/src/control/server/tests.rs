@@ -10,7 +10,8 @@ use super::*;
 use evenkeel_config::model::EndpointSource;
 use hickory_resolver::proto::op::ResponseCode;
 use serde_json::Value;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::Receiver;
@@ -98,6 +99,45 @@ fn a_configuration_that_changes_is_applied_and_one_that_does_not_changes_nothing
     let two = config(one.listeners, vec![service("a", list(&[1, 2]))]);
     assert_eq!(server.apply(two).unwrap(), Applied::Changed("1 service changed (a)".to_owned()));
     assert_eq!(endpoint_ports(&server), [1, 2]);
+}
+
+/// The SETTINGS with which a client is greeted: identifiers and values (RFC 9113 §6.5).
+fn greeting(server: &Server) -> Vec<(u16, u32)> {
+    let mut client = TcpStream::connect(server.address("web").unwrap()).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    let mut head = [0; 9];
+    client.read_exact(&mut head).unwrap();
+    assert_eq!((head[3], head[4]), (4, 0), "SETTINGS come first");
+    let mut settings = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+    client.read_exact(&mut settings).unwrap();
+    let setting = |bytes: &[u8]| {
+        let value = u32::from_be_bytes([bytes[2], bytes[3], bytes[4], bytes[5]]);
+        (u16::from_be_bytes([bytes[0], bytes[1]]), value)
+    };
+    settings.chunks_exact(6).map(setting).collect()
+}
+
+#[test]
+fn limits_reach_the_workers_and_a_change_of_them_waits_for_a_restart() {
+    const MAX_CONCURRENT_STREAMS: u16 = 3;
+    const INITIAL_WINDOW_SIZE: u16 = 4;
+    let mut limited = config(vec![listener("web", "a")], vec![service("a", list(&[1]))]);
+    limited.limits.concurrent_streams = 7;
+    limited.limits.stream_window = 70_000;
+    let server = Server::start(limited.clone(), Options::default()).unwrap();
+    let (streams, window) = ((MAX_CONCURRENT_STREAMS, 7), (INITIAL_WINDOW_SIZE, 70_000));
+    let settings = greeting(&server);
+    assert!(settings.contains(&streams) && settings.contains(&window), "{settings:?}");
+
+    let mut events = server.state().events.subscribe();
+    limited.limits.concurrent_streams = 8;
+    // Told at each reload until the restart.
+    for _ in 0..2 {
+        assert_eq!(server.apply(limited.clone()).unwrap(), Applied::Unchanged);
+        assert_eq!(wait_for(&mut events, "restart_needed")["setting"], "limits");
+    }
+    assert!(greeting(&server).contains(&streams));
 }
 
 #[test]
@@ -224,7 +264,7 @@ fn a_reload_whose_address_is_taken_leaves_everything_as_it_was() {
     assert!(Arc::ptr_eq(&now.services[0], &snapshot.services[0]));
     assert!(Arc::ptr_eq(&now.listeners[0], &snapshot.listeners[0]));
     assert_eq!(server.addresses(), addresses);
-    assert!(std::net::TcpStream::connect(server.address("web").unwrap()).is_ok());
+    assert!(TcpStream::connect(server.address("web").unwrap()).is_ok());
     assert_eq!(server.apply(before).unwrap(), Applied::Unchanged);
 }
 
@@ -237,6 +277,6 @@ fn a_reload_binds_what_is_new_and_closes_what_is_gone() {
     server.apply(config(vec![listener("two", "a")], services)).unwrap();
     assert_eq!(server.address("one"), None);
     let two = server.address("two").unwrap();
-    assert!(std::net::TcpStream::connect(two).is_ok());
+    assert!(TcpStream::connect(two).is_ok());
     assert_ne!(one, two);
 }
