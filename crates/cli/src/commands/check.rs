@@ -135,7 +135,8 @@ fn describe_retry(retry: &Retry) -> String {
         ("resource_exhausted", retry.on.resource_exhausted),
     ];
     let on: Vec<&str> = on.into_iter().filter(|(_, is_on)| *is_on).map(|(word, _)| word).collect();
-    let mut text = format!("sent again at most {} times after {}", retry.attempts, on.join(", "));
+    let most = if retry.attempts == 1 { "once".to_owned() } else { format!("{} times", retry.attempts) };
+    let mut text = format!("sent again at most {most} after {}", on.join(", "));
     if let Some(timeout) = retry.per_try_timeout {
         let _ = write!(text, ", each try at most {timeout:?}");
     }

@@ -28,16 +28,18 @@ impl Engine {
     pub fn refresh(&mut self, now: Moment, snapshot: Arc<Snapshot>) {
         self.snapshot = snapshot;
         let services = self.snapshot.services.clone();
-        let mut vacant = None;
+        let mut new = Vec::new();
         for service in &services {
             match self.service_of.get(&service.id).copied() {
                 Some(index) if self.services[index].is(service) => {}
                 Some(index) => self.update_service(now, index, service),
-                None => {
-                    let slot = vacant.get_or_insert_with(|| self.vacant_services()).pop();
-                    self.add_service(now, slot, service);
-                }
+                None => new.push(service),
             }
+        }
+        // After the others: one of them may have come back to the slot that it left.
+        let mut vacant = if new.is_empty() { Vec::new() } else { self.vacant_services() };
+        for service in new {
+            self.add_service(now, vacant.pop(), service);
         }
         for index in 0..self.services.len() {
             let state = &mut self.services[index];
@@ -241,5 +243,20 @@ mod tests {
         engine.refresh(NOW, with);
         assert!(!engine.pools[key].is_removed && !engine.services[0].is_removed);
         assert_eq!(engine.pools[key].leaves_at, Moment::NEVER);
+    }
+
+    #[test]
+    fn a_service_that_comes_back_beside_a_new_one_keeps_its_place() {
+        let (mut engine, ids) = (engine(), EndpointIds::default());
+        let with = snapshot(&ids, &[7]);
+        engine.refresh(NOW, Arc::clone(&with));
+        engine.refresh(NOW, Arc::default());
+        let mut both = Snapshot::clone(&snapshot(&ids, &[1]));
+        both.services.extend(with.services.iter().cloned());
+        engine.refresh(NOW, Arc::new(both));
+        let ids: Vec<u32> = engine.services.iter().map(|state| state.service.id.0).collect();
+        assert_eq!(ids, [7, 1]);
+        assert!(engine.services.iter().all(|state| !state.is_removed));
+        assert_eq!(engine.pools.len(), 2);
     }
 }
