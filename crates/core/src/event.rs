@@ -120,7 +120,7 @@ pub enum EventKind {
     ExchangeFailed {
         /// Where its route led, if there was one.
         service: Option<ServiceId>,
-        /// The endpoint that it was at last given to.
+        /// The endpoint that it ended on; `None` if it had left the last one, or never had one.
         address: Option<SocketAddr>,
         /// How it ended.
         outcome: ExchangeOutcome,

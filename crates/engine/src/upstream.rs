@@ -15,6 +15,8 @@ pub(crate) struct Pool {
     /// How many of them do not take exchanges yet.
     pub(crate) opening: u32,
     pub(crate) pending: VecDeque<ExchangeKey>,
+    /// A wake for the queue is on the wheel.
+    pub(crate) is_watched: bool,
     /// Until when waiting in vain was last reported as a failure of the endpoint.
     pub(crate) blamed_until: Moment,
     /// Exchanges that are counted as the endpoint's, of which the client may still be reading an answer that is whole.
@@ -33,6 +35,7 @@ impl Pool {
             conns: Vec::new(),
             opening: 0,
             pending: VecDeque::new(),
+            is_watched: false,
             blamed_until: Moment::ZERO,
             exchanges: 0,
             is_removed: false,

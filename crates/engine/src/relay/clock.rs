@@ -24,7 +24,7 @@ impl Engine {
         for wake in due.drain(..) {
             match wake {
                 Wake::Conn(key) => self.check_conn(now, key),
-                Wake::Waiting(key) => self.check_waiting(now, key),
+                Wake::Pending(key) => self.check_pending(now, key),
                 Wake::Pool(key) => self.check_pool(now, key),
                 Wake::DrainDeadline => self.cut_drain(now),
             }
@@ -173,24 +173,35 @@ impl Engine {
         }
     }
 
-    /// An exchange that waited may have waited long enough.
-    fn check_waiting(&mut self, now: Moment, key: ExchangeKey) {
-        let Some(ex) = self.exchanges.get(key) else { return };
-        let Some(service) = self.services.get(ex.service) else { return };
-        let most = service.service.policy.upstream.pending_timeout;
-        if let Some(since) = ex.waits_since.filter(|&since| since + most <= now) {
-            self.waited_too_long(now, key, since);
+    /// Those at the front of a pool's queue may have waited long enough.
+    fn check_pending(&mut self, now: Moment, key: PoolKey) {
+        if let Some(pool) = self.pools.get_mut(key) {
+            pool.is_watched = false;
+        }
+        // The end of one may free the place of another, or end the pool.
+        while let Some(pool) = self.pools.get_mut(key) {
+            let Some(&first) = pool.pending.front() else { return };
+            let most = self.services[pool.service].service.policy.upstream.pending_timeout;
+            let since = self.exchanges.get(first).and_then(|ex| ex.waits_since);
+            let over = since.map(|since| since + most);
+            if let Some(over) = over.filter(|&over| over > now) {
+                if !std::mem::replace(&mut pool.is_watched, true) {
+                    self.wheel.arm(over, Wake::Pending(key));
+                }
+                return;
+            }
+            pool.pending.pop_front();
+            if let Some(since) = since {
+                self.waited_too_long(now, first, key, since);
+            }
         }
     }
 
     /// An exchange got no stream in time. An endpoint that takes no connection is as good as one that refuses it:
     /// the exchange goes to another one.
-    fn waited_too_long(&mut self, now: Moment, key: ExchangeKey, since: Moment) {
-        let ex = &mut self.exchanges[key];
-        ex.waits_since = None;
-        let Some(pool_key) = ex.pool else { return };
+    fn waited_too_long(&mut self, now: Moment, key: ExchangeKey, pool_key: PoolKey, since: Moment) {
+        self.exchanges[key].waits_since = None;
         let pool = &mut self.pools[pool_key];
-        pool.pending.retain(|&e| e != key);
         if pool.conns.len() == pool.opening as usize {
             // All who waited meanwhile waited for the same connection: it fails the endpoint once.
             if since >= pool.blamed_until {

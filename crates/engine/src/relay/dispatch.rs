@@ -64,7 +64,10 @@ impl Engine {
         }
         pool.pending.push_back(exchange);
         self.exchanges[exchange].waits_since = Some(now);
-        self.wheel.arm(now + policy.pending_timeout, Wake::Waiting(exchange));
+        // One wake stands for the whole queue: whoever came first is the first to have waited too long.
+        if !std::mem::replace(&mut pool.is_watched, true) {
+            self.wheel.arm(now + policy.pending_timeout, Wake::Pending(pool_key));
+        }
         self.open_if_needed(now, pool_key);
     }
 

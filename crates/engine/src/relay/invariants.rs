@@ -122,6 +122,9 @@ impl Engine {
             if pool.pending.iter().any(|&e| !self.exchanges.has(e)) {
                 return Err(format!("pool {}: exchanges wait that are gone", key.index()));
             }
+            if !pool.pending.is_empty() && !pool.is_watched {
+                return Err(format!("pool {}: exchanges wait and nobody looks at the clock", key.index()));
+            }
             if !pool.pending.is_empty() && pool.conns.is_empty() {
                 return Err(format!("pool {}: exchanges wait and nothing is opened", key.index()));
             }

@@ -28,7 +28,7 @@ use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role, TableOffer};
 use crate::deadlines::Deadlines;
 use crate::exchange::Exchange;
 use crate::failures::Failures;
-use crate::keys::{ConnKey, ConnMark, ExchangeKey, ExchangeMark, PoolKey, PoolMark};
+use crate::keys::{ConnKey, ConnMark, ExchangeMark, PoolKey, PoolMark};
 use crate::output::BufferPool;
 use crate::request_id::RequestIds;
 use crate::slots::Slots;
@@ -87,7 +87,7 @@ struct ServiceState {
 #[derive(Clone, Copy, Debug)]
 enum Wake {
     Conn(ConnKey),
-    Waiting(ExchangeKey),
+    Pending(PoolKey),
     Pool(PoolKey),
     DrainDeadline,
 }

@@ -73,3 +73,33 @@ fn all_who_wait_in_vain_for_one_connection_fail_the_endpoint_once() {
     assert_eq!(bench.clients[0].statuses().len(), 20, "both were tried");
     assert!(!bench.is_ejected(0) && !bench.is_ejected(1), "each has failed twice");
 }
+
+#[test]
+fn each_of_a_queue_waits_its_own_time() {
+    let upstream = Upstream {
+        max_connections: 1,
+        max_streams: 1,
+        pending_timeout: Duration::from_secs(2),
+        ..Upstream::default()
+    };
+    let mut bench = bench(upstream);
+    bench.clients[0].request(1, true);
+    bench.carry();
+    bench.open();
+    for n in 1..10 {
+        bench.clients[0].request(2 * n + 1, true);
+        bench.carry();
+        bench.pass(Duration::from_millis(100));
+    }
+    // The first has waited 0.9 s by now.
+    bench.pass(Duration::from_millis(1_080));
+    assert_eq!(bench.clients[0].statuses(), []);
+    for over in 1..10 {
+        bench.pass(Duration::from_millis(if over == 1 { 40 } else { 100 }));
+        assert_eq!(bench.clients[0].statuses().len(), over, "one each tenth of a second");
+    }
+    bench.pass(Duration::from_secs(9));
+    bench.endpoints[0].answer(1, true);
+    bench.carry();
+    assert_eq!(bench.clients[0].statuses().last(), Some(&(1, "200")));
+}

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, address};
 use crate::peer::Seen;
-use evenkeel_core::endpoint::EndpointState::{NotReady, Ready};
+use evenkeel_core::endpoint::EndpointState::{NotReady, Ready, Terminating};
 use evenkeel_core::event::EventKind;
 use evenkeel_core::id::ServiceId;
 use evenkeel_core::policy::{Ejection, Retry, RetryOn, RoutePolicy, ServicePolicy};
@@ -199,6 +199,25 @@ fn a_lost_connection_fails_its_endpoint_once_whatever_was_open_on_it() {
         bench.carry();
     }
     assert!(bench.is_ejected(0), "the fifth in a row");
+}
+
+#[test]
+fn what_is_unanswered_when_its_endpoint_must_be_gone_goes_on_and_nobody_is_blamed() {
+    for allowed in [true, false] {
+        let ejection = Ejection { consecutive_failures: 1, max_share: 1.0, ..Ejection::default() };
+        let policy = ServicePolicy { ejection, ..ServicePolicy::default() };
+        let retry = on(RetryOn { reset: allowed, ..RetryOn::default() });
+        let mut bench = Bench::with_route(policy, route(retry), 1);
+        bench.client();
+        bench.clients[0].request(1, true);
+        bench.carry();
+        bench.open();
+        bench.publish([(0, Terminating), (1, Ready)].into_iter());
+        bench.pass(Duration::from_secs(31));
+        assert_eq!((bench.asked.len(), bench.is_ejected(0)), (usize::from(allowed), false));
+        assert_eq!(bench.clients[0].statuses().len(), usize::from(!allowed));
+        assert_eq!(bench.outcomes(ExchangeOutcome::Drained), u64::from(!allowed));
+    }
 }
 
 #[test]

@@ -385,6 +385,7 @@ mod tests {
         listener.session_began();
         listener.session_began();
         listener.session_ended(CloseReason::ClientClosed, Duration::from_millis(3));
+        snapshot.services[0].stats.cell(WORKER).retried(RetryReason::Timeout);
         state.count_ejection("shop \"x\"", EjectReason::Relapse);
         let series = parse(&Metrics::new(state).text());
         let labels = r#"service="shop \"x\"",endpoint="127.0.0.1:7",pod="""#;
@@ -397,6 +398,7 @@ mod tests {
             (format!("evenkeel_sessions_closed_total{{{web},reason=\"client_closed\"}}"), 1.0),
             (format!("evenkeel_session_duration_seconds_count{{{web}}}"), 1.0),
             (r#"evenkeel_ejections_total{service="shop \"x\"",reason="relapse"}"#.to_owned(), 1.0),
+            (r#"evenkeel_retries_total{service="shop \"x\"",reason="timeout"}"#.to_owned(), 1.0),
             (r#"evenkeel_skew{service="shop \"x\""}"#.to_owned(), 1.0),
             (r#"evenkeel_limits_refused_total{limit="pending"}"#.to_owned(), 0.0),
             (r#"evenkeel_memory_bytes{part="buffered"}"#.to_owned(), 0.0),

@@ -269,7 +269,7 @@ impl Serialize for Record {
 mod tests {
     use super::*;
     use evenkeel_core::id::ListenerId;
-    use evenkeel_core::reason::CloseReason;
+    use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
     use evenkeel_core::time::Moment;
 
     #[test]
@@ -302,6 +302,33 @@ mod tests {
         assert_eq!(json["age_ms"], 1500);
         assert_eq!(json["bytes_out"], 20);
         assert!(json["ts"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[test]
+    fn a_failed_exchange_says_where_and_why_and_one_that_was_nowhere_leaves_that_out() {
+        for address in [None, Some("127.0.0.1:5000".parse().unwrap())] {
+            let what = What::DataPlane(EventKind::ExchangeFailed {
+                service: None,
+                address,
+                outcome: ExchangeOutcome::TryTimeout,
+                took: Duration::from_millis(1500),
+                tries: 2,
+                left_out: 7,
+            });
+            assert!(what.is_per_connection(), "bounded by rate");
+            let happening = Happening { at: Moment::ZERO, what };
+            let record = Record::of(&happening, Clock::start(), &Names::default());
+            let mut expected: Vec<(&str, Value)> = vec![
+                ("reason", "try_timeout".into()),
+                ("took_ms", 1500.into()),
+                ("tries", 2.into()),
+                ("left_out", 7.into()),
+            ];
+            if address.is_some() {
+                expected.insert(0, ("endpoint", "127.0.0.1:5000".into()));
+            }
+            assert_eq!((record.event, record.fields), ("exchange_failed", expected));
+        }
     }
 
     #[test]
