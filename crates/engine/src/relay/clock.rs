@@ -30,7 +30,6 @@ impl Engine {
             }
         }
         self.due = due;
-        self.settle_budgets();
         self.relieve(now);
     }
 

@@ -79,8 +79,9 @@ impl Engine {
         }
         let stalled = self.conns.iter().filter(|(_, c)| c.stalled_since.is_some());
         let slow: usize = stalled.map(|(_, c)| c.output.held_bytes()).sum();
-        if backlog_bytes + replay_bytes + slow > self.shed_at {
-            return Err(format!("{} bytes wait, and nothing was shed", backlog_bytes + replay_bytes + slow));
+        let waiting = backlog_bytes + replay_bytes + slow;
+        if waiting > self.limits.buffered_bytes && self.shed_in_vain.is_none() {
+            return Err(format!("{waiting} bytes wait, and nothing was shed"));
         }
         let mut clients = 0;
         for (key, conn) in self.conns.iter() {

@@ -117,10 +117,10 @@ pub struct Engine {
     replay_bytes: usize,
     /// Memory of all outputs.
     output_bytes: usize,
-    /// Above this the largest holders are looked for: the budget, or more after a look that freed too little.
-    shed_at: usize,
+    /// When the largest holders were last looked for in vain: not again in the same turn.
+    shed_in_vain: Option<Moment>,
     /// The same for the owners of header fields.
-    owners_at: usize,
+    owners_in_vain: Option<Moment>,
     /// What the streams' windows have grown beyond their first.
     granted_credit: usize,
     clients: usize,
@@ -162,8 +162,8 @@ impl Engine {
             backlog_bytes: 0,
             replay_bytes: 0,
             output_bytes: 0,
-            shed_at: setup.limits.buffered_bytes,
-            owners_at: 0,
+            shed_in_vain: None,
+            owners_in_vain: None,
             granted_credit: 0,
             clients: 0,
             next_session: u64::from(setup.worker.0) << 48,
@@ -174,10 +174,10 @@ impl Engine {
         engine
     }
 
-    /// A client's connection was accepted on a listener. `None` if the listener is not configured any more, or holds
-    /// its most sessions: the socket is to be closed.
+    /// A client's connection was accepted on a listener. `None` if the listener is not configured any more, holds its
+    /// most sessions, or a drain's deadline has come: the socket is to be closed.
     pub fn accept(&mut self, now: Moment, listener: ListenerId, peer: SocketAddr) -> Option<ConnKey> {
-        let listener = Arc::clone(self.snapshot.listener(listener)?);
+        let listener = Arc::clone(self.snapshot.listener(listener).filter(|_| !self.is_drain_cut())?);
         let cell = listener.stats.cell(self.worker);
         if listener.stats.sessions() >= u64::from(listener.policy.max_sessions) {
             let (listener, reason) = (listener.id, CloseReason::MaxSessions);
@@ -348,6 +348,12 @@ impl Engine {
 
     fn tell(&mut self, kind: EventKind) {
         self.actions.push(Action::Event(kind));
+    }
+
+    /// The timeouts that hold for a connection; `None` for a key that is gone.
+    #[must_use]
+    pub fn timeouts(&self, key: ConnKey) -> Option<Timeouts> {
+        self.conns.has(key).then(|| self.timeouts_of(key))
     }
 
     /// The timeouts that hold for a connection.

@@ -11,8 +11,7 @@ use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::ErrorCode;
 use std::cmp::Reverse;
 
-/// A walk ends when this share of a budget (one in so many) is free again; the next one comes no earlier than when as
-/// much was used.
+/// A walk ends when this share of a budget (one in so many) is free again.
 const SHARE: usize = 8;
 
 /// Who holds memory.
@@ -47,7 +46,7 @@ impl Engine {
     #[cold]
     fn shed_largest(&mut self, now: Moment) {
         let budget = self.limits.buffered_bytes;
-        if self.buffered_bytes() <= self.shed_at {
+        if self.shed_in_vain == Some(now) {
             return;
         }
         self.stats.refused(Limit::BufferedBytes);
@@ -66,9 +65,8 @@ impl Engine {
                 Holder::Conn(key) => self.cut_conn(now, key, CloseReason::Shed),
             }
         }
-        // What is left is not slow: it leaves by itself.
-        let left = self.buffered_bytes();
-        self.shed_at = if left <= goal { budget } else { budget.max(left) + budget / SHARE };
+        // What is left then is on its way: at the end of the turn it has left, or is slow.
+        self.shed_in_vain = (self.buffered_bytes() > goal).then_some(now);
     }
 
     fn shed_exchange(&mut self, now: Moment, key: ExchangeKey) {
@@ -88,7 +86,7 @@ impl Engine {
     #[cold]
     fn end_largest_owners(&mut self, now: Moment) {
         let budget = self.limits.interned_bytes;
-        if self.store.held_bytes() <= self.owners_at {
+        if self.owners_in_vain == Some(now) {
             return;
         }
         self.stats.refused(Limit::InternedBytes);
@@ -105,8 +103,7 @@ impl Engine {
                 self.refuse_peer(now, key, ErrorCode::EnhanceYourCalm, CloseReason::Shed, detail);
             }
         }
-        let left = self.store.held_bytes();
-        self.owners_at = if left <= goal { 0 } else { left + budget / SHARE };
+        self.owners_in_vain = (self.store.held_bytes() > goal).then_some(now);
     }
 
     /// Header fields of a connection's tables, and of what was asked on it.
@@ -124,13 +121,6 @@ impl Engine {
             lists.into_iter().flatten().map(|list| list.owned_bytes(&self.store)).sum::<usize>()
         });
         tables + lists.sum::<usize>()
-    }
-
-    /// Thresholds that a walk without success has raised hold until the budgets are kept again.
-    pub(super) fn settle_budgets(&mut self) {
-        if self.buffered_bytes() <= self.limits.buffered_bytes {
-            self.shed_at = self.limits.buffered_bytes;
-        }
     }
 }
 
