@@ -77,6 +77,10 @@ impl Engine {
         if output_bytes != self.output_bytes {
             return Err(format!("{output_bytes} bytes of outputs, {} counted", self.output_bytes));
         }
+        let table_bytes: usize = self.conns.iter().map(|(_, c)| c.decoder.held_bytes()).sum();
+        if table_bytes != self.table_bytes {
+            return Err(format!("{table_bytes} bytes of tables, {} counted", self.table_bytes));
+        }
         let stalled = self.conns.iter().filter(|(_, c)| c.stalled_since.is_some());
         let slow: usize = stalled.map(|(_, c)| c.output.held_bytes()).sum();
         let waiting = backlog_bytes + replay_bytes + slow;
@@ -116,7 +120,11 @@ impl Engine {
                 return Err(format!("pool {}: exchanges wait and nothing is opened", key.index()));
             }
         }
-        if self.conns.is_empty() && self.exchanges.is_empty() && self.store.owned_fields() != 0 {
+        let is_empty = self.conns.is_empty() && self.exchanges.is_empty();
+        if is_empty && self.header_bytes() != 0 {
+            return Err(format!("{} bytes of header fields without an owner", self.header_bytes()));
+        }
+        if is_empty && self.store.owned_fields() != 0 {
             return Err(format!("{} header fields have owners that are gone", self.store.owned_fields()));
         }
         Ok(())

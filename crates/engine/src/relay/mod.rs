@@ -117,6 +117,8 @@ pub struct Engine {
     replay_bytes: usize,
     /// Memory of all outputs.
     output_bytes: usize,
+    /// Memory of all decoders' tables beside the store.
+    table_bytes: usize,
     /// When the largest holders were last looked for in vain: not again in the same turn.
     shed_in_vain: Option<Moment>,
     /// The same for the owners of header fields.
@@ -162,6 +164,7 @@ impl Engine {
             backlog_bytes: 0,
             replay_bytes: 0,
             output_bytes: 0,
+            table_bytes: 0,
             shed_in_vain: None,
             owners_in_vain: None,
             granted_credit: 0,
@@ -324,7 +327,7 @@ impl Engine {
         let conns: usize = self.conns.iter().map(|(_, c)| c.held_bytes()).sum();
         [
             self.buffered_bytes() as u64,
-            self.store.held_bytes() as u64,
+            self.header_bytes() as u64,
             (self.conns.held_bytes() + self.exchanges.held_bytes() + self.spares.held_bytes() + conns) as u64,
         ]
     }

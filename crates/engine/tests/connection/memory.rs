@@ -158,3 +158,28 @@ fn over_half_of_the_store_new_connections_get_no_table_and_are_held_to_that() {
     bench.carry();
     assert_eq!(bench.session_ends(), [CloseReason::CompressionError]);
 }
+
+#[test]
+fn a_fresh_session_at_rest_takes_less_than_a_kibibyte_and_one_that_has_worked_rests_again() {
+    const SESSIONS: usize = 2_000;
+    let mut bench = Bench::with_limits(Limits::default(), 1);
+    for _ in 0..SESSIONS {
+        bench.client();
+    }
+    bench.carry();
+    let fresh = bench.engine.memory()[2] as usize;
+    assert!(fresh < SESSIONS * 1024, "{} bytes a session", fresh / SESSIONS);
+    // One that had many streams at once gives their places back when it has rested for a while.
+    for stream in 0..500 {
+        bench.clients[0].request(2 * stream + 1, false);
+    }
+    bench.carry();
+    for stream in 0..500 {
+        bench.clients[0].reset(2 * stream + 1);
+    }
+    bench.carry();
+    let used = bench.engine.memory()[2];
+    bench.pass(std::time::Duration::from_secs(11));
+    let rested = bench.engine.memory()[2];
+    assert!(rested + 4_000 < used, "{used}, and {rested} after a rest");
+}

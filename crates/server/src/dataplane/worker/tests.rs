@@ -206,7 +206,8 @@ fn a_connection_that_is_accepted_while_a_drain_begins_is_served() {
     assert!(!hand.worker.is_over(), "connections may still come");
     let (client, mut end) = hand.upstream();
     hand.worker.shared.inbox.send(Command::AcceptingEnded);
-    end.write_all(&[SETTINGS, &[0, 0, 0, 4, 1, 0, 0, 0, 0], &[0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88]].concat()).unwrap();
+    end.write_all(&[SETTINGS, &[0, 0, 0, 4, 1, 0, 0, 0, 0], &[0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88]].concat())
+        .unwrap();
     let mut seen = Vec::new();
     client.set_nonblocking(true).unwrap();
     hand.turn_until(|_| {
