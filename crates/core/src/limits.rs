@@ -8,11 +8,12 @@ use std::time::Duration;
 ///
 /// - A connection at rest: about 1 KiB, and up to 20 KiB of header fields in its two tables (4 KiB as RFC 7541 counts
 ///   them, which may be 10 KiB of memory each).
-/// - A connection whose peer does not read: an output of 1.2 MiB, a window (64 KiB, grown to at most 1 MiB) of waiting
-///   body for each of its 1,000 streams, and a header list of 64 KiB (200 KiB of memory in the worst case) for each
-///   request that is not answered.
-/// - A worker, whatever its connections do: `buffered_bytes` (256 MiB) of outputs, waiting bodies and bodies kept to be
-///   sent again, plus what one turn brings (1 MiB); `interned_bytes` (64 MiB) of header fields and lists. Over either,
+/// - A connection whose peer does not read, or does not end what it began: an output of 1.2 MiB (2 MiB of memory), a
+///   frame of 16 KiB or a header block of 64 KiB, a window (64 KiB, grown to at most 1 MiB) of waiting body for each of
+///   its 1,000 streams, and a header list of 64 KiB (400 KiB of memory in the worst case) for each request that is not
+///   answered.
+/// - A worker, whatever its connections do: `buffered_bytes` (256 MiB) of outputs, waiting bodies, unfinished frames and
+///   bodies kept to be sent again, plus what one turn brings (1 MiB); `interned_bytes` (64 MiB) of header fields and lists. Over either,
 ///   who holds most is ended first. `granted_credit` (64 MiB) bounds what more may be under way to it than the first
 ///   windows allow; `exchanges` (100,000) bounds the first windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub struct Limits {
     /// Bytes of headers and control frames that may wait in an output on top of that.
     pub control_output: usize,
     /// Memory of all that waits for receivers on the whole worker: outputs, waiting bodies, bodies kept to send them
-    /// again. Over it the largest slow ones are ended.
+    /// again, unfinished frames. Over it the largest slow ones are ended.
     pub buffered_bytes: usize,
     /// Memory of the worker's header fields: those of the dynamic tables, and lists that are kept. Over half of it new
     /// connections get no table; when it is nearly full the connections that own most are ended.

@@ -391,8 +391,7 @@ impl Conn {
 
     /// Memory beside the struct itself.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.reader.held_bytes()
-            + self.decoder.held_bytes()
+        self.decoder.held_bytes()
             + self.encoder.held_bytes()
             + self.streams.capacity() * size_of::<(u32, ExchangeKey)>()
             + self.blocked.capacity() * size_of::<ExchangeKey>()

@@ -162,6 +162,7 @@ impl Engine {
         conn.encoder.clear(&mut self.store);
         conn.output.clear(&mut self.buffers);
         conn.output.count(&mut self.output_bytes);
+        self.reader_bytes -= conn.reader.held_bytes();
         conn.figures.age = now.since(conn.opened);
         let (figures, detail) = (conn.figures, conn.detail);
         match conn.role {

@@ -1,6 +1,7 @@
 //! What must hold between any two calls, for the simulation and the fuzz targets.
 
 use super::Engine;
+use super::relief::slow_bytes;
 use crate::conn::{Conn, Phase};
 use crate::exchange::Side;
 use evenkeel_core::time::Moment;
@@ -81,8 +82,11 @@ impl Engine {
         if table_bytes != self.table_bytes {
             return Err(format!("{table_bytes} bytes of tables, {} counted", self.table_bytes));
         }
-        let stalled = self.conns.iter().filter(|(_, c)| c.stalled_since.is_some());
-        let slow: usize = stalled.map(|(_, c)| c.output.held_bytes()).sum();
+        let reader_bytes: usize = self.conns.iter().map(|(_, c)| c.reader.held_bytes()).sum();
+        if reader_bytes != self.reader_bytes {
+            return Err(format!("{reader_bytes} bytes of unfinished frames, {} counted", self.reader_bytes));
+        }
+        let slow: usize = self.conns.iter().map(|(_, c)| slow_bytes(c)).sum();
         let waiting = backlog_bytes + replay_bytes + slow;
         if waiting > self.limits.buffered_bytes && self.shed_in_vain.is_none() {
             return Err(format!("{waiting} bytes wait, and nothing was shed"));

@@ -1,9 +1,10 @@
 //! One worker's data plane: what the event loop and the simulation drive.
 //!
 //! The files follow an exchange: `receive` (bytes to frames), `client` (a request begins), `dispatch` (pick, pool,
-//! queue), `endpoint` (the answer), `data` (bodies, windows), `finish` and `answer` (its end, and what we say of a
-//! failure), `close` (the end of a connection); then what acts on sessions from outside: `drain`, `refresh`
-//! (snapshots), `clock` (deadlines), `cancel` (places of cancelled streams), `relief` (memory budgets).
+//! queue), `endpoint` (the answer), `data`, `windows` and `stall` (bodies), `finish` and `answer` (its end, and what
+//! we say of a failure), `close` (the end of a connection); then what guards the worker: `cancel` (places of cancelled
+//! streams), `relief` (memory budgets); and what acts on sessions from outside: `drain`, `refresh` (snapshots), `clock`
+//! (deadlines).
 
 mod answer;
 mod cancel;
@@ -19,6 +20,8 @@ mod invariants;
 mod receive;
 mod refresh;
 mod relief;
+mod stall;
+mod windows;
 
 use crate::action::{Action, ConnectFailure, PeerEnd};
 use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role, TableOffer};
@@ -117,6 +120,8 @@ pub struct Engine {
     replay_bytes: usize,
     /// Memory of all outputs.
     output_bytes: usize,
+    /// Memory of all frames and header blocks that are not whole.
+    reader_bytes: usize,
     /// Memory of all decoders' tables beside the store.
     table_bytes: usize,
     /// When the largest holders were last looked for in vain: not again in the same turn.
@@ -164,6 +169,7 @@ impl Engine {
             backlog_bytes: 0,
             replay_bytes: 0,
             output_bytes: 0,
+            reader_bytes: 0,
             table_bytes: 0,
             shed_in_vain: None,
             owners_in_vain: None,
@@ -321,7 +327,7 @@ impl Engine {
         self.exchanges.len()
     }
 
-    /// Memory by part: outputs and waiting bodies, header fields and lists, slabs and tables.
+    /// Memory by part: outputs, waiting bodies and unfinished frames, header fields and lists, slabs and tables.
     #[must_use]
     pub fn memory(&self) -> [u64; 3] {
         let conns: usize = self.conns.iter().map(|(_, c)| c.held_bytes()).sum();

@@ -71,6 +71,7 @@ impl Engine {
     fn frames(&mut self, now: Moment, key: ConnKey, bytes: &[u8]) {
         let mut input = bytes;
         let mut reader = std::mem::take(&mut self.conns[key].reader);
+        let held = reader.held_bytes();
         let mut has_whole_frame = false;
         loop {
             match reader.next(&mut input) {
@@ -85,7 +86,9 @@ impl Engine {
                 break;
             }
         }
+        self.reader_bytes -= held;
         let Some(conn) = self.conns.get_mut(key) else { return };
+        self.reader_bytes += reader.held_bytes();
         let is_inside_block = reader.is_inside_block();
         conn.reader = reader;
         // Whatever was unfinished before is whole once anything but a part of it came.

@@ -4,6 +4,7 @@
 //! over. Each walk frees a share of the budget, so walks are rare however the memory came to be used.
 
 use super::Engine;
+use crate::conn::Conn;
 use crate::exchange::{Exchange, Side};
 use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
@@ -22,9 +23,9 @@ enum Holder {
 }
 
 impl Engine {
-    /// Memory of all that waits for receivers.
+    /// Memory of all that waits: for receivers, and for its own end.
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.backlog_bytes + self.replay_bytes + self.output_bytes
+        self.backlog_bytes + self.replay_bytes + self.output_bytes + self.reader_bytes
     }
 
     /// Memory of header fields: those of the store, lists in use, and what decoders keep beside.
@@ -37,8 +38,11 @@ impl Engine {
         self.header_bytes() > self.limits.interned_bytes / 2
     }
 
-    /// Called after whatever takes memory.
+    /// Called after whatever takes memory, or cancels streams.
     pub(super) fn relieve(&mut self, now: Moment) {
+        if !self.unseen.is_empty() {
+            self.settle(now);
+        }
         if self.buffered_bytes() > self.limits.buffered_bytes {
             self.shed_largest(now);
         }
@@ -47,7 +51,7 @@ impl Engine {
         }
     }
 
-    /// Resets the largest slow streams, and ends connections that hold as much in their outputs.
+    /// Resets the largest slow streams, and ends connections that hold as much in outputs or unfinished frames.
     #[cold]
     fn shed_largest(&mut self, now: Moment) {
         let budget = self.limits.buffered_bytes;
@@ -57,9 +61,8 @@ impl Engine {
         self.stats.refused(Limit::BufferedBytes);
         let goal = budget - budget / SHARE;
         let streams = self.exchanges.iter().map(|(key, ex)| (waiting_bytes(ex), Holder::Exchange(key)));
-        let stalled = self.conns.iter().filter(|(_, c)| c.stalled_since.is_some());
-        let outputs = stalled.map(|(key, c)| (c.output.held_bytes(), Holder::Conn(key)));
-        let mut holders: Vec<_> = streams.chain(outputs).filter(|(bytes, _)| *bytes > 0).collect();
+        let conns = self.conns.iter().map(|(key, conn)| (slow_bytes(conn), Holder::Conn(key)));
+        let mut holders: Vec<_> = streams.chain(conns).filter(|(bytes, _)| *bytes > 0).collect();
         holders.sort_by_key(|(bytes, _)| Reverse(*bytes));
         for (_, holder) in holders {
             if self.buffered_bytes() <= goal {
@@ -129,6 +132,12 @@ impl Engine {
         });
         tables + lists.sum::<usize>()
     }
+}
+
+/// Memory that a connection holds for a peer that does not take it, or has not said all.
+pub(super) fn slow_bytes(conn: &Conn) -> usize {
+    let output = if conn.stalled_since.is_some() { conn.output.held_bytes() } else { 0 };
+    output + conn.reader.held_bytes()
 }
 
 /// Memory that an exchange holds for its receivers.

@@ -25,7 +25,7 @@ const TURN_READS: usize = 128;
 const TURN_BYTES: usize = 1 << 20;
 /// ... or this much time; what is left stays ready.
 const TURN_TIME: Duration = Duration::from_micros(500);
-/// What was read is passed on after this many bytes, so that bulk leaves before more of it comes and waits.
+/// What was read is passed on after this many bytes of bulk, so that it leaves before more of it comes and has to wait.
 const FLUSH_BYTES: usize = 128 * 1024;
 /// How often memory is counted.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(5);
@@ -152,14 +152,15 @@ impl Worker {
 
     /// Reads ready sockets, each once in turn, until the turn's bounds.
     fn read_ready(&mut self, now: Moment) {
-        let (mut reads, mut bytes, mut flushed) = (0, 0, 0);
+        let (mut reads, mut bytes, mut bulk) = (0, 0, 0);
         while reads < TURN_READS && bytes < TURN_BYTES {
             let Some(key) = self.ready.pop_front() else { return };
-            bytes += self.read(now, key);
-            reads += 1;
-            if bytes - flushed >= FLUSH_BYTES {
+            let read = self.read(now, key);
+            (reads, bytes) = (reads + 1, bytes + read);
+            bulk += if read > READ_BYTES / 2 { read } else { 0 };
+            if bulk >= FLUSH_BYTES {
                 self.settle(now);
-                flushed = bytes;
+                bulk = 0;
             }
             if reads % 16 == 0 && self.clock.now().since(now) > TURN_TIME {
                 return;
