@@ -383,12 +383,25 @@ impl Conn {
         given > 0
     }
 
+    /// Gives back what only work needs, after a while without any. What a client had sent before it knew of a reset has
+    /// come by then.
+    pub(crate) fn rest(&mut self) {
+        self.streams = NumberMap::default();
+        self.blocked = VecDeque::new();
+        self.decoder.shrink();
+        self.encoder.shrink();
+        if let Some(client) = self.client_mut() {
+            client.reset_lately = VecDeque::new();
+        }
+    }
+
     /// Memory beside the struct itself.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.reader.held_bytes()
-            + self.decoder.held_bytes()
+        self.decoder.held_bytes()
             + self.encoder.held_bytes()
             + self.streams.capacity() * size_of::<(u32, ExchangeKey)>()
+            + self.blocked.capacity() * size_of::<ExchangeKey>()
+            + self.client().map_or(0, |c| c.first_bytes.capacity() + c.reset_lately.capacity() * 4)
             + self.upstream().map_or(0, |u| size_of::<Cancelled>() + u.cancelled.held_bytes())
             + self.client().map_or(0, |c| c.deadlines.held_bytes())
     }

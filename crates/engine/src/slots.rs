@@ -68,6 +68,9 @@ pub(crate) struct Slots<M, T> {
     of: PhantomData<fn() -> M>,
 }
 
+/// Places that are added at once, at the least.
+const LEAST_GROWTH: usize = 16;
+
 impl<M, T> Default for Slots<M, T> {
     fn default() -> Self {
         Self { slots: Vec::new(), free: Vec::new(), of: PhantomData }
@@ -81,6 +84,10 @@ impl<M, T> Slots<M, T> {
             let slot = &mut self.slots[index as usize];
             slot.item = Some(item);
             return Key { index, generation: slot.generation, of: PhantomData };
+        }
+        if self.slots.len() == self.slots.capacity() {
+            // Doubling would leave half of the memory empty, and these items are large.
+            self.slots.reserve_exact((self.slots.len() / 8).max(LEAST_GROWTH));
         }
         self.slots.push(Slot { generation: 0, item: Some(item) });
         Key { index: (self.slots.len() - 1) as u32, generation: 0, of: PhantomData }

@@ -88,7 +88,7 @@ fn read(pieces: &[&[u8]]) -> Vec<String> {
         while let Some(frame) = reader.next(&mut input).unwrap() {
             match frame {
                 Frame::HeadersPart => {}
-                Frame::Data { stream, payload, flow_bytes, is_end, is_empty_frame: false } => {
+                Frame::Data { stream, payload, flow_bytes, is_end, is_empty_frame: false, .. } => {
                     assert!(payload.iter().all(|&b| b == 7), "padding is no payload");
                     if data.is_some_and(|(of, ..)| of != stream) {
                         out.extend(data.take().map(|d| format!("{d:?}")));

@@ -86,7 +86,7 @@ fn take(
     frames: &mut Vec<String>,
     limits: &HeaderLimits,
 ) -> Result<(), String> {
-    if let Frame::Data { stream, payload, flow_bytes, is_end, is_empty_frame: false } = frame {
+    if let Frame::Data { stream, payload, flow_bytes, is_end, is_empty_frame: false, .. } = frame {
         if data.as_ref().is_some_and(|d| d.stream != stream) {
             put_data(data, frames);
         }

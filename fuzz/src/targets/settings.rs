@@ -21,7 +21,7 @@ pub(super) fn run(input: &[u8]) -> Result<(), String> {
         }
         let delta = i64::from(settings.initial_window_size) - i64::from(before.initial_window_size);
         let tables = payload.chunks_exact(6).filter(|pair| pair[..2] == [0, 1]);
-        let smallest = tables.map(|pair| u32::from_be_bytes([pair[2], pair[3], pair[4], pair[5]])).min();
+        let smallest = tables.map(|p| u32::from_be_bytes([p[2], p[3], p[4], p[5]])).min();
         if change.window_delta != delta || change.smallest_table != smallest {
             return Err(format!("{change:?} from {before:?} to {settings:?}"));
         }

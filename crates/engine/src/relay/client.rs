@@ -114,7 +114,10 @@ impl Engine {
         let mut list = self.take_list();
         let decoder = &mut self.conns[key].decoder;
         let limits = &header_limits(&self.limits);
-        let Err(error) = decoder.decode(block, limits, &mut self.store, &mut self.scratch, &mut list) else {
+        let before = decoder.held_bytes();
+        let decoded = decoder.decode(block, limits, &mut self.store, &mut self.scratch, &mut list);
+        self.table_bytes = self.table_bytes + decoder.held_bytes() - before;
+        let Err(error) = decoded else {
             return Some(list);
         };
         self.give_list(list);

@@ -16,6 +16,9 @@ use std::time::Duration;
 /// Longest time that a client may take to answer the PING of a drain.
 pub(super) const PING_WAIT: Duration = Duration::from_secs(1);
 
+/// Time without an exchange after which a connection gives back the memory that only work needs.
+pub(super) const REST: Duration = Duration::from_secs(10);
+
 impl Engine {
     /// Fires what is due.
     pub fn tick(&mut self, now: Moment) {
@@ -30,7 +33,6 @@ impl Engine {
             }
         }
         self.due = due;
-        self.settle_budgets();
         self.relieve(now);
     }
 
@@ -87,6 +89,7 @@ impl Engine {
             _ if is_over(idle_since, timeouts.idle) => Some(CloseReason::IdleTimeout),
             _ => None,
         };
+        let is_at_rest = matches!(conn.phase, Phase::Open) && is_over(idle_since, REST);
         let announced = match conn.goaway_sent {
             GoAwaySent::Announced(at) => Some(at),
             GoAwaySent::No | GoAwaySent::Final(_) => None,
@@ -102,6 +105,12 @@ impl Engine {
             };
             self.end_conn(now, key, reason, Some(goaway));
             return;
+        }
+        if is_at_rest {
+            let conn = &mut self.conns[key];
+            self.table_bytes -= conn.decoder.held_bytes();
+            conn.rest();
+            self.table_bytes += conn.decoder.held_bytes();
         }
         if wants_record {
             self.record(now, key);

@@ -44,6 +44,7 @@ impl Engine {
         self.abandon_streams(now, key, before, reason);
         // Nothing is read or asked on it any more; its tables need not wait for its last bytes.
         let conn = &mut self.conns[key];
+        self.table_bytes -= conn.decoder.held_bytes();
         conn.decoder.clear(&mut self.store);
         conn.encoder.clear(&mut self.store);
         if self.conns[key].output.is_empty() {
@@ -161,10 +162,12 @@ impl Engine {
         close: Option<bool>,
     ) {
         let Some(mut conn) = self.conns.remove(key) else { return };
+        self.table_bytes -= conn.decoder.held_bytes();
         conn.decoder.clear(&mut self.store);
         conn.encoder.clear(&mut self.store);
         conn.output.clear(&mut self.buffers);
         conn.output.count(&mut self.output_bytes);
+        self.reader_bytes -= conn.reader.held_bytes();
         conn.figures.age = now.since(conn.opened);
         let (figures, detail) = (conn.figures, conn.detail);
         match conn.role {

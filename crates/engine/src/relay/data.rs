@@ -1,16 +1,12 @@
-//! Bodies: DATA both ways under both sides' windows, and trailers behind them.
-//!
-//! A stream's credit is given back when its bytes have left on the other side; the connection's at once. So a slow
-//! receiver holds back its own stream and nobody else's.
+//! Bodies: DATA both ways under both sides' windows (`windows`), and trailers behind them.
 
 use super::Engine;
 use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
-use crate::window::Change;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
-use evenkeel_wire::http2::{self, ErrorCode, MAX_WINDOW};
+use evenkeel_wire::http2::{self, ErrorCode};
 
 /// Why no more of a stream's data leaves now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,130 +299,6 @@ impl Engine {
             let (stop, sent) = self.drain_backlog(exchange, side, most);
             self.after_flush(now, exchange, side, stop, sent);
         }
-    }
-
-    /// WINDOW_UPDATE of a stream.
-    pub(super) fn stream_window(&mut self, now: Moment, key: ConnKey, stream: u32, increment: u32) {
-        let conn = &self.conns[key];
-        let side = conn.side();
-        let Some(&exchange) = conn.streams.get(&stream) else {
-            if conn.is_unopened(stream) {
-                let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
-                self.refuse_peer(now, key, code, reason, "a window of a stream that was not opened");
-            }
-            return;
-        };
-        let leg = self.exchanges[exchange].leg_mut(side);
-        leg.send_window += i64::from(increment);
-        if leg.send_window > i64::from(MAX_WINDOW) {
-            self.reset_by_fault(now, exchange, side, ErrorCode::FlowControlError);
-        } else if !leg.backlog.is_empty() && !leg.is_blocked {
-            self.flush_leg(now, exchange, side);
-        }
-    }
-
-    /// The peer changed the window that its streams begin with: all open ones move by as much (RFC 9113 §6.9.2).
-    /// False if one overflows and the connection was ended.
-    pub(super) fn shift_windows(&mut self, now: Moment, key: ConnKey, delta: i64) -> bool {
-        let conn = &self.conns[key];
-        let side = conn.side();
-        let open: Vec<_> = conn.streams.values().copied().collect();
-        for &exchange in &open {
-            let leg = self.exchanges[exchange].leg_mut(side);
-            leg.send_window += delta;
-            if leg.send_window > i64::from(MAX_WINDOW) {
-                let reason = CloseReason::FlowControlError;
-                self.refuse_peer(now, key, ErrorCode::FlowControlError, reason, "a window beyond 2^31-1");
-                return false;
-            }
-        }
-        for exchange in open {
-            if let Some(ex) = self.exchanges.get(exchange)
-                && !ex.leg(side).backlog.is_empty()
-                && !ex.leg(side).is_blocked
-            {
-                self.flush_leg(now, exchange, side);
-            }
-        }
-        true
-    }
-
-    /// Bytes from this side have left on the other: gives the stream's credit back in halves of its window, which
-    /// grows for bulk while the budget lasts.
-    fn credit(&mut self, now: Moment, exchange: ExchangeKey, side: Side, sent: u32) {
-        let leg = self.exchanges[exchange].leg_mut(side);
-        // What is sent again to another endpoint was credited the first time.
-        let fresh = sent.min(leg.uncredited);
-        leg.uncredited -= fresh;
-        leg.owed_credit += fresh;
-        if leg.is_received || !leg.window.is_due(leg.owed_credit) {
-            return;
-        }
-        let Some((key, stream)) = leg.at else { return };
-        let most = self.limits.most_stream_window.max(self.limits.stream_window);
-        let mut change = leg.window.wish(now, self.limits.stream_window, most);
-        let mut credit = std::mem::take(&mut leg.owed_credit);
-        match &mut change {
-            Change::None => {}
-            Change::Grow(more) if self.granted_credit + *more as usize > self.limits.granted_credit => {
-                self.stats.refused(Limit::GrantedCredit);
-                change = Change::None;
-            }
-            Change::Grow(more) => {
-                credit += *more;
-                self.granted_credit += *more as usize;
-            }
-            Change::Settle(less) => {
-                *less = (*less).min(credit);
-                credit -= *less;
-                self.granted_credit -= *less as usize;
-            }
-        }
-        leg.window.apply(change);
-        leg.receive_window += i64::from(credit);
-        if credit > 0 {
-            http2::put_window_update(self.conns[key].output.buffer(&mut self.buffers), stream, credit);
-            self.mark_dirty(key);
-        }
-    }
-
-    /// Notes since when a peer has taken nothing of what waits for it on a stream.
-    fn watch_stall(&mut self, now: Moment, exchange: ExchangeKey, side: Side, sent: usize) {
-        let leg = self.exchanges[exchange].leg_mut(side);
-        if leg.backlog.is_empty() {
-            leg.stalled_since = Moment::NEVER;
-            return;
-        }
-        let was_stalled = leg.stalled_since != Moment::NEVER;
-        if sent > 0 || !was_stalled {
-            leg.stalled_since = now;
-        }
-        if let Some((key, _)) = leg.at.filter(|_| !was_stalled) {
-            let timeout = self.timeouts_of(key).send;
-            self.arm_conn(key, now + timeout);
-        }
-    }
-
-    /// Ends the exchanges of which a connection's peer has taken nothing for too long; when the next one's time is over.
-    pub(super) fn check_stalls(&mut self, now: Moment, key: ConnKey) -> Moment {
-        let Some(conn) = self.conns.get(key) else { return Moment::NEVER };
-        let (side, timeout) = (conn.side(), self.timeouts_of(key).send);
-        let (mut next, mut over) = (Moment::NEVER, Vec::new());
-        for &exchange in conn.streams.values() {
-            let end = self.exchanges[exchange].leg(side).stalled_since + timeout;
-            if end <= now {
-                over.push(exchange);
-            } else {
-                next = next.min(end);
-            }
-        }
-        for exchange in over {
-            // The end of one may have ended the connection, and with it the others.
-            if self.exchanges.has(exchange) {
-                self.fail(now, exchange, ExchangeOutcome::SendTimeout);
-            }
-        }
-        next
     }
 }
 

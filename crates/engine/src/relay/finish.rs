@@ -1,6 +1,7 @@
 //! Ends of exchanges: complete, reset by either peer, or gone with a connection; and what that frees.
 
 use super::Engine;
+use super::clock::REST;
 use crate::cancelled::Cancel;
 use crate::conn::{GoAwaySent, Phase};
 use crate::exchange::{Exchange, Side};
@@ -156,7 +157,7 @@ impl Engine {
             return;
         }
         let idle = self.timeouts_of(key).idle;
-        self.arm_conn(key, now + idle);
+        self.arm_conn(key, now + idle.min(REST));
     }
 
     /// A stream of an upstream has ended: it closes if it has no further use, or takes who waits.
@@ -180,7 +181,7 @@ impl Engine {
                 return;
             }
             let idle = self.timeouts_of(key).idle;
-            self.arm_conn(key, now + idle);
+            self.arm_conn(key, now + idle.min(REST));
         }
         self.serve_pending(now, key);
     }

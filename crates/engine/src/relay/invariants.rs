@@ -1,6 +1,7 @@
 //! What must hold between any two calls, for the simulation and the fuzz targets.
 
 use super::Engine;
+use super::relief::slow_bytes;
 use crate::conn::{Conn, Phase};
 use crate::exchange::{Exchange, Side};
 use crate::keys::ExchangeKey;
@@ -79,10 +80,18 @@ impl Engine {
         if output_bytes != self.output_bytes {
             return Err(format!("{output_bytes} bytes of outputs, {} counted", self.output_bytes));
         }
-        let stalled = self.conns.iter().filter(|(_, c)| c.stalled_since.is_some());
-        let slow: usize = stalled.map(|(_, c)| c.output.held_bytes()).sum();
-        if backlog_bytes + replay_bytes + slow > self.shed_at {
-            return Err(format!("{} bytes wait, and nothing was shed", backlog_bytes + replay_bytes + slow));
+        let table_bytes: usize = self.conns.iter().map(|(_, c)| c.decoder.held_bytes()).sum();
+        if table_bytes != self.table_bytes {
+            return Err(format!("{table_bytes} bytes of tables, {} counted", self.table_bytes));
+        }
+        let reader_bytes: usize = self.conns.iter().map(|(_, c)| c.reader.held_bytes()).sum();
+        if reader_bytes != self.reader_bytes {
+            return Err(format!("{reader_bytes} bytes of unfinished frames, {} counted", self.reader_bytes));
+        }
+        let slow: usize = self.conns.iter().map(|(_, c)| slow_bytes(c)).sum();
+        let waiting = backlog_bytes + replay_bytes + slow;
+        if waiting > self.limits.buffered_bytes && self.shed_in_vain.is_none() {
+            return Err(format!("{waiting} bytes wait, and nothing was shed"));
         }
         for (index, state) in self.services.iter().enumerate() {
             let of = |ex: &&Exchange| ex.service == index;
@@ -129,7 +138,11 @@ impl Engine {
                 return Err(format!("pool {}: exchanges wait and nothing is opened", key.index()));
             }
         }
-        if self.conns.is_empty() && self.exchanges.is_empty() && self.store.owned_fields() != 0 {
+        let is_empty = self.conns.is_empty() && self.exchanges.is_empty();
+        if is_empty && self.header_bytes() != 0 {
+            return Err(format!("{} bytes of header fields without an owner", self.header_bytes()));
+        }
+        if is_empty && self.store.owned_fields() != 0 {
             return Err(format!("{} header fields have owners that are gone", self.store.owned_fields()));
         }
         Ok(())

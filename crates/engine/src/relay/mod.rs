@@ -1,10 +1,10 @@
 //! One worker's data plane: what the event loop and the simulation drive.
 //!
 //! The files follow an exchange: `receive` (bytes to frames), `client` (a request begins), `dispatch` (pick, pool,
-//! queue), `endpoint` (the answer), `retry` (another endpoint instead), `data` (bodies, windows), `finish` and `answer`
-//! (its end, and what we say of a failure), `close` (the end of a connection); then what acts on sessions from
-//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines), `cancel` (places of cancelled streams), `relief`
-//! (memory budgets).
+//! queue), `endpoint` (the answer), `retry` (another endpoint instead), `data`, `windows` and `stall` (bodies),
+//! `finish` and `answer` (its end, and what we say of a failure), `close` (the end of a connection); then what guards
+//! the worker: `cancel` (streams that nobody wants any more), `relief` (memory budgets); and what acts on sessions from
+//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines).
 
 mod answer;
 mod cancel;
@@ -21,6 +21,8 @@ mod receive;
 mod refresh;
 mod relief;
 mod retry;
+mod stall;
+mod windows;
 
 use crate::action::{Action, ConnectFailure, PeerEnd};
 use crate::cancelled::Cancel;
@@ -130,10 +132,14 @@ pub struct Engine {
     replay_bytes: usize,
     /// Memory of all outputs.
     output_bytes: usize,
-    /// Above this the largest holders are looked for: the budget, or more after a look that freed too little.
-    shed_at: usize,
+    /// Memory of all frames and header blocks that are not whole.
+    reader_bytes: usize,
+    /// Memory of all decoders' tables beside the store.
+    table_bytes: usize,
+    /// When the largest holders were last looked for in vain: not again in the same turn.
+    shed_in_vain: Option<Moment>,
     /// The same for the owners of header fields.
-    owners_at: usize,
+    owners_in_vain: Option<Moment>,
     /// What the streams' windows have grown beyond their first.
     granted_credit: usize,
     clients: usize,
@@ -177,8 +183,10 @@ impl Engine {
             backlog_bytes: 0,
             replay_bytes: 0,
             output_bytes: 0,
-            shed_at: setup.limits.buffered_bytes,
-            owners_at: 0,
+            reader_bytes: 0,
+            table_bytes: 0,
+            shed_in_vain: None,
+            owners_in_vain: None,
             granted_credit: 0,
             clients: 0,
             next_session: u64::from(setup.worker.0) << 48,
@@ -189,10 +197,10 @@ impl Engine {
         engine
     }
 
-    /// A client's connection was accepted on a listener. `None` if the listener is not configured any more, or holds
-    /// its most sessions: the socket is to be closed.
+    /// A client's connection was accepted on a listener. `None` if the listener is not configured any more, holds its
+    /// most sessions, or a drain's deadline has come: the socket is to be closed.
     pub fn accept(&mut self, now: Moment, listener: ListenerId, peer: SocketAddr) -> Option<ConnKey> {
-        let listener = Arc::clone(self.snapshot.listener(listener)?);
+        let listener = Arc::clone(self.snapshot.listener(listener).filter(|_| !self.is_drain_cut())?);
         let cell = listener.stats.cell(self.worker);
         if listener.stats.sessions() >= u64::from(listener.policy.max_sessions) {
             let (listener, reason) = (listener.id, CloseReason::MaxSessions);
@@ -335,13 +343,13 @@ impl Engine {
         self.exchanges.len()
     }
 
-    /// Memory by part: outputs and waiting bodies, header fields and lists, slabs and tables.
+    /// Memory by part: outputs, waiting bodies and unfinished frames, header fields and lists, slabs and tables.
     #[must_use]
     pub fn memory(&self) -> [u64; 3] {
         let conns: usize = self.conns.iter().map(|(_, c)| c.held_bytes()).sum();
         [
             self.buffered_bytes() as u64,
-            self.store.held_bytes() as u64,
+            self.header_bytes() as u64,
             (self.conns.held_bytes() + self.exchanges.held_bytes() + self.spares.held_bytes() + conns) as u64,
         ]
     }
@@ -365,6 +373,12 @@ impl Engine {
 
     fn tell(&mut self, kind: EventKind) {
         self.actions.push(Action::Event(kind));
+    }
+
+    /// The timeouts that hold for a connection; `None` for a key that is gone.
+    #[must_use]
+    pub fn timeouts(&self, key: ConnKey) -> Option<Timeouts> {
+        self.conns.has(key).then(|| self.timeouts_of(key))
     }
 
     /// The timeouts that hold for a connection.

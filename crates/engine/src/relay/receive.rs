@@ -15,9 +15,9 @@ const NOT_HTTP1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
     content-type: text/plain\r\ncontent-length: 80\r\nconnection: close\r\n\r\n\
     client_spoke_http1: this listener takes HTTP/2 by prior knowledge (h2c, gRPC).\r\n";
 
-/// A part of a body smaller than this, with more to come, is nothing that a sender in good faith makes many of: a gRPC
+/// A frame of a body smaller than this, with more to come, is nothing that a sender in good faith makes many of: a gRPC
 /// message has a prefix of five octets.
-const LEAST_DATA: usize = 5;
+const LEAST_DATA: u32 = 5;
 
 /// The fatal alert protocol_version (RFC 8446 §6.2), which TLS clients show as what it is.
 const TLS_ALERT: &[u8] = &[0x15, 3, 1, 0, 2, 2, 70];
@@ -71,6 +71,7 @@ impl Engine {
     fn frames(&mut self, now: Moment, key: ConnKey, bytes: &[u8]) {
         let mut input = bytes;
         let mut reader = std::mem::take(&mut self.conns[key].reader);
+        let held = reader.held_bytes();
         let mut has_whole_frame = false;
         loop {
             match reader.next(&mut input) {
@@ -85,7 +86,9 @@ impl Engine {
                 break;
             }
         }
+        self.reader_bytes -= held;
         let Some(conn) = self.conns.get_mut(key) else { return };
+        self.reader_bytes += reader.held_bytes();
         let is_inside_block = reader.is_inside_block();
         conn.reader = reader;
         // Whatever was unfinished before is whole once anything but a part of it came.
@@ -155,14 +158,16 @@ impl Engine {
         }
         let conn = &mut self.conns[key];
         match frame {
-            Frame::Data { stream, payload, flow_bytes, is_end, is_empty_frame } => {
-                let is_crumb =
-                    payload.len() < LEAST_DATA && !is_end && (is_empty_frame || !payload.is_empty());
-                if is_crumb && !self.count_control(now, key) {
-                    return;
-                }
-                if !is_crumb && !payload.is_empty() {
-                    self.conns[key].control.forgive();
+            Frame::Data { stream, payload, flow_bytes, is_end, frame_payload, .. } => {
+                // Parts of a frame are as small as the network made them, and say nothing.
+                match frame_payload {
+                    Some(whole) if whole < LEAST_DATA && !is_end => {
+                        if !self.count_control(now, key) {
+                            return;
+                        }
+                    }
+                    Some(1..) => conn.control.forgive(),
+                    Some(0) | None => {}
                 }
                 self.data(now, key, stream, payload, flow_bytes, is_end);
             }

@@ -4,6 +4,7 @@
 //! over. Each walk frees a share of the budget, so walks are rare however the memory came to be used.
 
 use super::Engine;
+use crate::conn::Conn;
 use crate::exchange::{Exchange, Side};
 use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
@@ -11,8 +12,7 @@ use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::ErrorCode;
 use std::cmp::Reverse;
 
-/// A walk ends when this share of a budget (one in so many) is free again; the next one comes no earlier than when as
-/// much was used.
+/// A walk ends when this share of a budget (one in so many) is free again.
 const SHARE: usize = 8;
 
 /// Who holds memory.
@@ -23,39 +23,46 @@ enum Holder {
 }
 
 impl Engine {
-    /// Memory of all that waits for receivers.
+    /// Memory of all that waits: for receivers, and for its own end.
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.backlog_bytes + self.replay_bytes + self.output_bytes
+        self.backlog_bytes + self.replay_bytes + self.output_bytes + self.reader_bytes
+    }
+
+    /// Memory of header fields: those of the store, lists in use, and what decoders keep beside.
+    pub(super) fn header_bytes(&self) -> usize {
+        self.store.charged_bytes() + self.table_bytes
     }
 
     /// Whether the tables of new connections would be of more harm than use.
     pub(super) fn is_short_of_tables(&self) -> bool {
-        self.store.held_bytes() > self.limits.interned_bytes / 2
+        self.header_bytes() > self.limits.interned_bytes / 2
     }
 
-    /// Called after whatever takes memory.
+    /// Called after whatever takes memory, or cancels streams.
     pub(super) fn relieve(&mut self, now: Moment) {
+        if !self.cancels.is_empty() {
+            self.settle(now);
+        }
         if self.buffered_bytes() > self.limits.buffered_bytes {
             self.shed_largest(now);
         }
-        if self.store.held_bytes() > self.limits.interned_bytes - self.limits.interned_bytes / SHARE {
+        if self.header_bytes() > self.limits.interned_bytes - self.limits.interned_bytes / SHARE {
             self.end_largest_owners(now);
         }
     }
 
-    /// Resets the largest slow streams, and ends connections that hold as much in their outputs.
+    /// Resets the largest slow streams, and ends connections that hold as much in outputs or unfinished frames.
     #[cold]
     fn shed_largest(&mut self, now: Moment) {
         let budget = self.limits.buffered_bytes;
-        if self.buffered_bytes() <= self.shed_at {
+        if self.shed_in_vain == Some(now) {
             return;
         }
         self.stats.refused(Limit::BufferedBytes);
         let goal = budget - budget / SHARE;
         let streams = self.exchanges.iter().map(|(key, ex)| (waiting_bytes(ex), Holder::Exchange(key)));
-        let stalled = self.conns.iter().filter(|(_, c)| c.stalled_since.is_some());
-        let outputs = stalled.map(|(key, c)| (c.output.held_bytes(), Holder::Conn(key)));
-        let mut holders: Vec<_> = streams.chain(outputs).filter(|(bytes, _)| *bytes > 0).collect();
+        let conns = self.conns.iter().map(|(key, conn)| (slow_bytes(conn), Holder::Conn(key)));
+        let mut holders: Vec<_> = streams.chain(conns).filter(|(bytes, _)| *bytes > 0).collect();
         holders.sort_by_key(|(bytes, _)| Reverse(*bytes));
         for (_, holder) in holders {
             if self.buffered_bytes() <= goal {
@@ -66,9 +73,8 @@ impl Engine {
                 Holder::Conn(key) => self.cut_conn(now, key, CloseReason::Shed),
             }
         }
-        // What is left is not slow: it leaves by itself.
-        let left = self.buffered_bytes();
-        self.shed_at = if left <= goal { budget } else { budget.max(left) + budget / SHARE };
+        // What is left then is on its way: at the end of the turn it has left, or is slow.
+        self.shed_in_vain = (self.buffered_bytes() > goal).then_some(now);
     }
 
     fn shed_exchange(&mut self, now: Moment, key: ExchangeKey) {
@@ -88,7 +94,7 @@ impl Engine {
     #[cold]
     fn end_largest_owners(&mut self, now: Moment) {
         let budget = self.limits.interned_bytes;
-        if self.store.held_bytes() <= self.owners_at {
+        if self.owners_in_vain == Some(now) {
             return;
         }
         self.stats.refused(Limit::InternedBytes);
@@ -97,7 +103,7 @@ impl Engine {
         let mut owners: Vec<_> = owners.map(|(key, _)| (self.owned_bytes(key), key)).collect();
         owners.sort_by_key(|(bytes, _)| Reverse(*bytes));
         for (bytes, key) in owners {
-            if self.store.held_bytes() <= goal || bytes == 0 {
+            if self.header_bytes() <= goal || bytes == 0 {
                 break;
             }
             if self.conns.get(key).is_some_and(|c| !c.is_closing()) {
@@ -105,14 +111,15 @@ impl Engine {
                 self.refuse_peer(now, key, ErrorCode::EnhanceYourCalm, CloseReason::Shed, detail);
             }
         }
-        let left = self.store.held_bytes();
-        self.owners_at = if left <= goal { 0 } else { left + budget / SHARE };
+        self.owners_in_vain = (self.header_bytes() > goal).then_some(now);
     }
 
     /// Header fields of a connection's tables, and of what was asked on it.
     fn owned_bytes(&self, key: ConnKey) -> usize {
         let conn = &self.conns[key];
-        let tables = conn.decoder.owned_bytes(&self.store) + conn.encoder.owned_bytes(&self.store);
+        let tables = conn.decoder.held_bytes()
+            + conn.decoder.owned_bytes(&self.store)
+            + conn.encoder.owned_bytes(&self.store);
         let side = conn.side();
         let lists = conn.streams.values().filter_map(|&e| self.exchanges.get(e)).map(|ex| {
             // A request, and what its client has not taken of the answer, is the client's; what an endpoint has not
@@ -125,13 +132,12 @@ impl Engine {
         });
         tables + lists.sum::<usize>()
     }
+}
 
-    /// Thresholds that a walk without success has raised hold until the budgets are kept again.
-    pub(super) fn settle_budgets(&mut self) {
-        if self.buffered_bytes() <= self.limits.buffered_bytes {
-            self.shed_at = self.limits.buffered_bytes;
-        }
-    }
+/// Memory that a connection holds for a peer that does not take it, or has not said all.
+pub(super) fn slow_bytes(conn: &Conn) -> usize {
+    let output = if conn.stalled_since.is_some() { conn.output.held_bytes() } else { 0 };
+    output + conn.reader.held_bytes()
 }
 
 /// Memory that an exchange holds for its receivers.

@@ -121,3 +121,45 @@ fn the_window_of_a_connection_in_bulk_grows_to_its_most() {
     let used = 30 * u64::from(FIRST / 2);
     assert!(given > used && given <= used + 3 * u64::from(FIRST), "{given} for {used}");
 }
+
+#[test]
+fn padding_takes_from_the_window_and_is_given_back_like_the_rest() {
+    let (_, mut bench) = upload(Limits::default(), 0, Duration::ZERO);
+    let padded = [&[250][..], b"data!", &[0; 250]].concat();
+    for _ in 0..128 {
+        bench.clients[0].frame(0, 0x8, 1, &padded);
+    }
+    bench.carry();
+    // 128 frames of 256 octets are a byte more than half a window.
+    assert_eq!(credits(&bench), [128 * 256]);
+}
+
+#[test]
+fn a_window_that_settings_made_negative_holds_data_back_until_it_is_positive_again() {
+    let mut bench = Bench::with_limits(Limits::default(), 1);
+    bench.client();
+    bench.clients[0].window(0, 1 << 20);
+    bench.clients[0].request(1, true);
+    bench.carry();
+    bench.open();
+    bench.endpoints[0].answer(1, false);
+    for _ in 0..3 {
+        bench.endpoints[0].data(1, &[0; 10_000], false);
+    }
+    bench.carry();
+    let got = |bench: &Bench| {
+        let length = |s: &Seen| if let Seen::Data { length, .. } = s { *length } else { 0 };
+        bench.clients[0].seen.iter().map(length).sum::<usize>()
+    };
+    assert_eq!(got(&bench), 30_000);
+    // The window is now 30,000 below zero.
+    bench.clients[0].frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    bench.endpoints[0].data(1, &[0; 10], false);
+    bench.carry();
+    bench.clients[0].window(1, 30_000);
+    bench.carry();
+    assert_eq!(got(&bench), 30_000);
+    bench.clients[0].window(1, 1);
+    bench.carry();
+    assert_eq!(got(&bench), 30_001);
+}

@@ -132,3 +132,15 @@ fn a_header_block_of_the_most_frames_passes_and_one_more_ends_the_connection() {
         assert_eq!(bench.refused(Limit::HeaderBlockFrames), u64::from(frames > most));
     }
 }
+
+#[test]
+fn a_frame_that_the_network_cuts_into_crumbs_is_no_flood() {
+    let mut bench = bench();
+    bench.clients[0].data(1, &[0; 1_000], false);
+    let bytes = std::mem::take(&mut bench.clients[0].out);
+    for byte in bytes {
+        bench.clients[0].out.push(byte);
+        bench.carry();
+    }
+    assert_eq!(bench.session_ends(), []);
+}

@@ -158,3 +158,55 @@ fn over_half_of_the_store_new_connections_get_no_table_and_are_held_to_that() {
     bench.carry();
     assert_eq!(bench.session_ends(), [CloseReason::CompressionError]);
 }
+
+#[test]
+fn a_fresh_session_at_rest_takes_less_than_a_kibibyte_and_one_that_has_worked_rests_again() {
+    const SESSIONS: usize = 2_000;
+    let mut bench = Bench::with_limits(Limits::default(), 1);
+    for _ in 0..SESSIONS {
+        bench.client();
+    }
+    bench.carry();
+    let fresh = bench.engine.memory()[2] as usize;
+    assert!(fresh < SESSIONS * 1024, "{} bytes a session", fresh / SESSIONS);
+    // One that had many streams at once gives their places back when it has rested for a while.
+    for stream in 0..500 {
+        bench.clients[0].request(2 * stream + 1, false);
+    }
+    bench.carry();
+    for stream in 0..500 {
+        bench.clients[0].reset(2 * stream + 1);
+    }
+    bench.carry();
+    let used = bench.engine.memory()[2];
+    bench.pass(std::time::Duration::from_secs(11));
+    let rested = bench.engine.memory()[2];
+    assert!(rested + 4_000 < used, "{used}, and {rested} after a rest");
+}
+
+#[test]
+fn unfinished_frames_count_and_the_largest_is_cut() {
+    let limits = Limits { buffered_bytes: 100_000, ..Limits::default() };
+    let mut bench = Bench::with_limits(limits, 1);
+    // A header block of so many bytes that does not end.
+    for (client, bytes) in [(0, 16_000), (1, 32_000), (2, 16_000)] {
+        bench.client();
+        bench.carry();
+        bench.clients[client].frame(1, 0, 1, &vec![0x86; 16_000]);
+        for _ in 1..bytes / 16_000 {
+            bench.clients[client].frame(9, 0, 1, &vec![0x86; 16_000]);
+        }
+        bench.carry();
+    }
+    assert_eq!(bench.session_ends(), []);
+    assert!(bench.engine.memory()[0] >= 64_000, "{}", bench.engine.memory()[0]);
+    for client in [0, 2] {
+        bench.clients[client].frame(9, 0, 1, &vec![0x86; 14_000]);
+        bench.clients[client].frame(9, 0, 1, &vec![0x86; 6_000]);
+        bench.carry();
+        bench.pass(std::time::Duration::from_millis(10));
+    }
+    assert!(bench.clients[1].is_closed || bench.clients[0].is_closed);
+    assert_eq!(bench.session_ends(), [CloseReason::Shed]);
+    assert!(bench.engine.memory()[0] <= 100_000);
+}

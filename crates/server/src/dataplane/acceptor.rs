@@ -23,6 +23,10 @@ pub(super) const INBOX: Token = Token(usize::MAX);
 
 /// Shortest pause after the descriptors ran out; up to as much again is added, so that replicas do not try together.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often the pause may double while accepting goes on failing for another reason.
+const MOST_DOUBLINGS: u32 = 5;
+/// Errors in a row after which accepting pauses.
+const MOST_ERRORS: u32 = 16;
 /// Descriptors that sessions leave free for upstreams, listeners, files and the admin API; half of them where there are
 /// fewer than twice as many.
 const RESERVED_DESCRIPTORS: usize = 256;
@@ -62,14 +66,19 @@ impl Acceptor {
         let mut listening: Vec<Listening> = Vec::new();
         let mut paused_until: Option<Moment> = None;
         let mut drain: Option<(Moment, Moment)> = None;
-        let mut is_short = false;
+        let (mut held_by, mut pauses) = (None, 0);
         loop {
             let now = self.clock.now();
             if let Some((stop_at, deadline)) = drain
                 && stop_at <= now
             {
+                // Clients whose connections stand already would be reset with the listener.
+                for l in &mut listening {
+                    let _ = self.accept_all(l);
+                }
                 for worker in &self.workers {
                     worker.inbox.send(Command::Drain { deadline });
+                    worker.inbox.send(Command::AcceptingEnded);
                 }
                 return;
             }
@@ -87,20 +96,23 @@ impl Acceptor {
                 continue;
             }
             paused_until = None;
+            let mut refused_by = None;
             for l in listening.iter_mut().filter(|l| l.is_ready) {
-                if !self.accept_all(l) {
-                    paused_until = Some(now + self.pause());
-                    if !is_short {
-                        let (listener, limit) = (l.id, Limit::Descriptors);
-                        self.tell(now, EventKind::AcceptPaused { listener, limit });
+                if let Err(limit) = self.accept_all(l) {
+                    refused_by = Some(limit);
+                    let doublings = if limit == Limit::Descriptors { 0 } else { pauses };
+                    paused_until = Some(now + self.pause(doublings));
+                    if held_by.is_none() {
+                        self.tell(now, EventKind::AcceptPaused { listener: l.id, limit });
                     }
                     break;
                 }
             }
-            if is_short && paused_until.is_none() {
-                self.tell(now, EventKind::AcceptResumed { limit: Limit::Descriptors });
+            if let (Some(limit), None) = (held_by, refused_by) {
+                self.tell(now, EventKind::AcceptResumed { limit });
             }
-            is_short = paused_until.is_some();
+            held_by = refused_by.map(|limit| held_by.unwrap_or(limit));
+            pauses = if refused_by.is_some() { (pauses + 1).min(MOST_DOUBLINGS) } else { 0 };
         }
     }
 
@@ -120,15 +132,20 @@ impl Acceptor {
         }
     }
 
-    /// Accepts all that waits; false if the descriptors ran out.
-    fn accept_all(&self, l: &mut Listening) -> bool {
+    /// Accepts all that waits.
+    ///
+    /// # Errors
+    /// The limit for which it has to pause.
+    fn accept_all(&self, l: &mut Listening) -> Result<(), Limit> {
+        let mut errors = 0;
         loop {
             if self.sessions() + RESERVED_DESCRIPTORS.min(self.descriptors / 2) >= self.descriptors {
                 self.stats.refused(Limit::Descriptors);
-                return false;
+                return Err(Limit::Descriptors);
             }
             match l.listener.accept() {
                 Ok((stream, peer)) => {
+                    errors = 0;
                     // Small frames must not wait for acknowledgements; a socket without the option still works.
                     let _ = stream.set_nodelay(true);
                     let stream = std::net::TcpStream::from(stream);
@@ -139,14 +156,14 @@ impl Acceptor {
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     l.is_ready = false;
-                    return true;
+                    return Ok(());
                 }
-                Err(e) if is_out_of_descriptors(&e) => {
-                    self.stats.refused(Limit::Descriptors);
-                    return false;
+                Err(e) => {
+                    if let Some(limit) = limit_of(&e, &mut errors) {
+                        self.stats.refused(limit);
+                        return Err(limit);
+                    }
                 }
-                // The client has gone again, or the call was interrupted: the next one waits behind it.
-                Err(_) => {}
             }
         }
     }
@@ -161,16 +178,48 @@ impl Acceptor {
         }
     }
 
-    /// Between one and two pauses.
-    fn pause(&mut self) -> Duration {
+    /// Between one and two pauses, doubled so often.
+    fn pause(&mut self, doublings: u32) -> Duration {
         // Xorshift (Marsaglia 2003): any spread will do here.
         self.jitter ^= self.jitter << 13;
         self.jitter ^= self.jitter >> 7;
         self.jitter ^= self.jitter << 17;
-        PAUSE + PAUSE.mul_f64((self.jitter >> 11) as f64 / (1u64 << 53) as f64)
+        let pause = PAUSE * 2_u32.pow(doublings);
+        pause + pause.mul_f64((self.jitter >> 11) as f64 / (1u64 << 53) as f64)
     }
+}
+
+/// The limit for which accepting has to pause after an error; `None` if the next connection may be tried at once.
+/// `errors` counts those in a row.
+fn limit_of(error: &std::io::Error, errors: &mut u32) -> Option<Limit> {
+    if is_out_of_descriptors(error) {
+        return Some(Limit::Descriptors);
+    }
+    // A client that has gone again is behind us, and so is a signal. Other errors may be a client's too (accept(2)
+    // passes on those of its network), or stay for ever.
+    let is_passing = matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted);
+    *errors += u32::from(!is_passing);
+    (*errors > MOST_ERRORS).then_some(Limit::AcceptErrors)
 }
 
 fn token(id: ListenerId) -> Token {
     Token(id.0 as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Error;
+
+    #[test]
+    fn errors_in_a_row_pause_and_clients_that_go_do_not() {
+        let mut errors = 0;
+        let unknown = Error::from(ErrorKind::InvalidInput);
+        assert!((0..MOST_ERRORS).all(|_| limit_of(&unknown, &mut errors).is_none()));
+        assert_eq!(limit_of(&unknown, &mut errors), Some(Limit::AcceptErrors));
+        let (gone, mut errors) = (Error::from(ErrorKind::ConnectionAborted), 0);
+        assert!((0..1_000).all(|_| limit_of(&gone, &mut errors).is_none()));
+        let full = Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+        assert_eq!(limit_of(&full, &mut errors), Some(Limit::Descriptors));
+    }
 }

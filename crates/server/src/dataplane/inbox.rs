@@ -14,8 +14,11 @@ pub(super) enum Command {
     Accepted { stream: TcpStream, listener: ListenerId, peer: SocketAddr },
     /// A new snapshot holds.
     Refresh(Arc<Snapshot>),
-    /// Sessions are to end; what is left at the deadline is cut. The thread ends with its last session.
+    /// Sessions are to end; what is left at the deadline is cut. The thread ends with its last session, once nothing
+    /// is accepted any more.
     Drain { deadline: Moment },
+    /// No connection follows this.
+    AcceptingEnded,
 }
 
 /// A worker's inbox.

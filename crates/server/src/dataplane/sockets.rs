@@ -1,10 +1,12 @@
 //! A worker's sockets by the engine's keys, and those that linger after their session.
 
+use evenkeel_core::policy::Timeouts;
 use evenkeel_core::time::Moment;
 use evenkeel_engine::ConnKey;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use slab::Slab;
+use socket2::{SockRef, TcpKeepalive};
 use std::io::{ErrorKind, Read};
 use std::net::Shutdown;
 use std::time::Duration;
@@ -20,6 +22,20 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1 << 20;
 /// Shortest time between two looks for sockets that lingered long enough.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Lets the kernel notice a peer that went without a word: what was sent and is not acknowledged within the `send`
+/// timeout ends the connection (TCP_USER_TIMEOUT, RFC 5482), and one that is silent is asked whether it is there.
+pub(super) fn watch_peer(stream: &TcpStream, timeouts: &Timeouts) {
+    let socket = SockRef::from(stream);
+    let silence = timeouts.send.min(timeouts.idle).max(LEAST_PROBE);
+    let probes = TcpKeepalive::new().with_time(silence).with_interval((silence / 4).max(LEAST_PROBE));
+    // A socket without the options still works; the engine's own timeouts hold for it.
+    let _ = socket.set_tcp_keepalive(&probes);
+    let _ = socket.set_tcp_user_timeout(Some(timeouts.send));
+}
+
+/// What the kernel counts such times in.
+const LEAST_PROBE: Duration = Duration::from_secs(1);
 
 /// A socket of a connection that the engine knows.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! One data plane thread: waits, reads, lets the engine work, writes every dirty socket once, and so on.
 
 use super::inbox::{Command, Inbox};
-use super::sockets::{INBOX, Socket, Sockets};
+use super::sockets::{self, INBOX, Socket, Sockets};
 use crate::clock::Clock;
 use evenkeel_core::event::{Event, EventKind};
 use evenkeel_core::id::ListenerId;
@@ -25,6 +25,8 @@ const TURN_READS: usize = 128;
 const TURN_BYTES: usize = 1 << 20;
 /// ... or this much time; what is left stays ready.
 const TURN_TIME: Duration = Duration::from_micros(500);
+/// What was read is passed on after this many bytes of bulk, so that it leaves before more of it comes and has to wait.
+const FLUSH_BYTES: usize = 128 * 1024;
 /// How often memory is counted.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(5);
 /// Longest sleep, so that the stall check sees a living thread.
@@ -52,6 +54,8 @@ pub(super) struct Worker {
     dirty: Vec<ConnKey>,
     actions: Vec<Action>,
     is_draining: bool,
+    /// Connections may still come, even while it drains.
+    is_accepting: bool,
     memory_due: Moment,
 }
 
@@ -75,6 +79,7 @@ impl Worker {
             dirty: Vec::new(),
             actions: Vec::new(),
             is_draining: false,
+            is_accepting: true,
             memory_due: Moment::ZERO,
         }
     }
@@ -96,7 +101,8 @@ impl Worker {
 
     /// Whether a drain has ended the last session, and its peer has heard so.
     fn is_over(&self) -> bool {
-        self.is_draining && self.engine.sessions() == 0 && !self.sockets.is_lingering()
+        let is_quiet = self.engine.sessions() == 0 && !self.sockets.is_lingering();
+        self.is_draining && !self.is_accepting && is_quiet
     }
 
     fn timeout(&mut self) -> Duration {
@@ -146,11 +152,16 @@ impl Worker {
 
     /// Reads ready sockets, each once in turn, until the turn's bounds.
     fn read_ready(&mut self, now: Moment) {
-        let (mut reads, mut bytes) = (0, 0);
+        let (mut reads, mut bytes, mut bulk) = (0, 0, 0);
         while reads < TURN_READS && bytes < TURN_BYTES {
             let Some(key) = self.ready.pop_front() else { return };
-            bytes += self.read(now, key);
-            reads += 1;
+            let read = self.read(now, key);
+            (reads, bytes) = (reads + 1, bytes + read);
+            bulk += if read > READ_BYTES / 2 { read } else { 0 };
+            if bulk >= FLUSH_BYTES {
+                self.settle(now);
+                bulk = 0;
+            }
             if reads % 16 == 0 && self.clock.now().since(now) > TURN_TIME {
                 return;
             }
@@ -209,6 +220,7 @@ impl Worker {
                     self.is_draining = true;
                     self.engine.begin_drain(now, deadline);
                 }
+                Command::AcceptingEnded => self.is_accepting = false,
             }
         }
     }
@@ -216,12 +228,15 @@ impl Worker {
     fn accepted(&mut self, now: Moment, stream: std::net::TcpStream, listener: ListenerId, peer: SocketAddr) {
         // The newcomer may get the place of a session that has just ended: that one's socket goes first.
         self.apply_actions(now);
-        let key = if self.is_draining { None } else { self.engine.accept(now, listener, peer) };
-        let Some(key) = key else {
+        // One that came while a drain began is served what it had under way, and then asked to go like the others.
+        let Some(key) = self.engine.accept(now, listener, peer) else {
             self.shared.inbox.session_ended();
             return;
         };
         let stream = TcpStream::from_std(stream);
+        if let Some(timeouts) = self.engine.timeouts(key) {
+            sockets::watch_peer(&stream, &timeouts);
+        }
         let socket = Socket {
             stream,
             is_client: true,
@@ -317,6 +332,9 @@ impl Worker {
         socket.is_ready = true;
         // Small frames must not wait for acknowledgements; a socket without the option still works.
         let _ = socket.stream.set_nodelay(true);
+        if let Some(timeouts) = self.engine.timeouts(key) {
+            sockets::watch_peer(&socket.stream, &timeouts);
+        }
         self.ready.push_back(key);
         self.engine.connected(now, key);
     }

@@ -24,6 +24,9 @@ pub struct Proxy {
 /// Rounds of actions and writes that a single step may cause.
 const MOST_ROUNDS: usize = 10_000;
 
+/// What one turn may bring on top of a memory budget, before the slow ones are known.
+const ONE_TURN: u64 = 1 << 20;
+
 impl Proxy {
     /// An engine without connections, which may hold this many bytes for slow receivers.
     #[must_use]
@@ -162,7 +165,7 @@ impl Proxy {
             }
         }
         self.engine.check_invariants()?;
-        if self.engine.memory()[0] > self.most_buffered {
+        if self.engine.memory()[0] > self.most_buffered + ONE_TURN {
             return Err(format!("{} bytes are buffered", self.engine.memory()[0]));
         }
         if let Some(next) = self.engine.next_deadline()

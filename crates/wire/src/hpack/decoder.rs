@@ -161,6 +161,11 @@ impl Decoder {
         Ok(())
     }
 
+    /// Gives back memory that is not in use, for a connection at rest.
+    pub fn shrink(&mut self) {
+        self.table.shrink();
+    }
+
     /// Gives back all that the table owns, at the end of the connection.
     pub fn clear(&mut self, store: &mut HeaderStore) {
         self.table.clear(store);

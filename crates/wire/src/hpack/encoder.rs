@@ -133,6 +133,11 @@ impl Encoder {
         out.extend_from_slice(name);
     }
 
+    /// Gives back memory that is not in use, for a connection at rest.
+    pub fn shrink(&mut self) {
+        self.table.shrink();
+    }
+
     /// Gives back all that the table owns, at the end of the connection.
     pub fn clear(&mut self, store: &mut HeaderStore) {
         self.table.clear(store);

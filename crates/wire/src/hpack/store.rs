@@ -215,7 +215,7 @@ impl HeaderStore {
 
     /// Bytes that the fields with owners take, and the lists in use beside them.
     #[must_use]
-    pub fn held_bytes(&self) -> usize {
+    pub fn charged_bytes(&self) -> usize {
         self.owned_bytes + self.list_bytes
     }
 

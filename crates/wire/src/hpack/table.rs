@@ -78,6 +78,11 @@ impl Table {
         self.newest_first.iter().map(|&id| store.cost(id)).sum()
     }
 
+    /// Gives back memory that is not in use, for a connection at rest.
+    pub(super) fn shrink(&mut self) {
+        self.newest_first.shrink_to_fit();
+    }
+
     pub(super) fn held_bytes(&self) -> usize {
         self.newest_first.capacity() * size_of::<HeaderId>()
     }

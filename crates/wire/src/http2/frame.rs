@@ -67,6 +67,8 @@ pub enum Frame<'a> {
         is_end: bool,
         /// Whether the whole frame carries no payload.
         is_empty_frame: bool,
+        /// The whole frame's payload, said with its last part.
+        frame_payload: Option<u32>,
     },
     /// A whole header block.
     Headers {

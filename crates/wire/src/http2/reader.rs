@@ -35,6 +35,8 @@ impl Head {
 #[derive(Clone, Copy, Debug)]
 struct OpenData {
     stream: u32,
+    /// The whole payload.
+    payload: usize,
     left: usize,
     padding: usize,
     is_end: bool,
@@ -240,7 +242,7 @@ impl FrameReader {
             // Nothing to pass on, or padding to account for: said before the payload.
             self.skip = if left == 0 { padding } else { 0 };
             if left > 0 {
-                self.data = Some(OpenData { stream: head.stream, left, padding, is_end });
+                self.data = Some(OpenData { stream: head.stream, payload: left, left, padding, is_end });
             }
             return Ok(Begun::Frame(Frame::Data {
                 stream: head.stream,
@@ -248,9 +250,10 @@ impl FrameReader {
                 flow_bytes: overhead as u32,
                 is_end: is_end && left == 0,
                 is_empty_frame: left == 0,
+                frame_payload: (left == 0).then_some(0),
             }));
         }
-        self.data = Some(OpenData { stream: head.stream, left, padding, is_end });
+        self.data = Some(OpenData { stream: head.stream, payload: left, left, padding, is_end });
         if input.is_empty() {
             return Ok(Begun::NeedMore);
         }
@@ -273,6 +276,7 @@ impl FrameReader {
             flow_bytes: n as u32,
             is_end: is_last && open.is_end,
             is_empty_frame: false,
+            frame_payload: is_last.then_some(open.payload as u32),
         }
     }
 }

@@ -87,6 +87,9 @@ pub(super) struct Watch {
 }
 
 const DEFAULT_WINDOW: i64 = 65_535;
+/// To which windows that the engine grants may grow (`Limits`).
+const MOST_STREAM_WINDOW: i64 = 1 << 20;
+const MOST_CONNECTION_WINDOW: i64 = 8 << 20;
 
 impl Watch {
     pub(super) fn new(role: Role, connection_window: u32) -> Self {
@@ -299,7 +302,7 @@ impl Watch {
     fn window_update(&mut self, stream: u32, increment: i64) -> Result<(), String> {
         if stream == 0 {
             self.conn_granted += increment;
-            let most = self.connection_window.max(DEFAULT_WINDOW);
+            let most = self.connection_window.max(MOST_CONNECTION_WINDOW);
             if self.conn_granted - self.conn_received > most {
                 return Err(format!("{} granted, {} received", self.conn_granted, self.conn_received));
             }
@@ -310,7 +313,7 @@ impl Watch {
             return Err("credit for a stream that was reset".to_owned());
         }
         s.granted += increment;
-        if increment == 0 || s.granted > s.received {
+        if increment == 0 || s.granted > s.received + MOST_STREAM_WINDOW - DEFAULT_WINDOW {
             return Err(format!("{} granted, {} received", s.granted, s.received));
         }
         Ok(())

@@ -179,6 +179,8 @@ fn a_drained_worker_stays_until_its_last_client_has_heard_the_end() {
     // The answer to the PING: nothing is open, so the session ends.
     client.write_all(&[&[0, 0, 8, 6, 1, 0, 0, 0, 0], &b"evenkeel"[..]].concat()).unwrap();
     hand.turn_until(|w| w.is_draining && w.engine.sessions() == 0);
+    hand.worker.shared.inbox.send(Command::AcceptingEnded);
+    hand.turn_until(|w| !w.is_accepting);
     assert!(!hand.worker.is_over(), "the client has not closed yet");
     drop(client);
     hand.turn_until(|w| w.is_over());
@@ -193,4 +195,42 @@ fn a_client_that_ends_its_side_at_once_still_hears_what_it_spoke() {
     hand.turn_until(|w| w.engine.sessions() == 1);
     hand.turn_until(|w| w.engine.sessions() == 0);
     assert!(read_all(&client).starts_with(b"HTTP/1.1 505 "));
+}
+
+#[test]
+fn a_connection_that_is_accepted_while_a_drain_begins_is_served() {
+    let mut hand = Hand::new();
+    let deadline = hand.worker.clock.now() + Duration::from_secs(30);
+    hand.worker.shared.inbox.send(Command::Drain { deadline });
+    hand.turn_until(|w| w.is_draining);
+    assert!(!hand.worker.is_over(), "connections may still come");
+    let (client, mut end) = hand.upstream();
+    hand.worker.shared.inbox.send(Command::AcceptingEnded);
+    end.write_all(&[SETTINGS, &[0, 0, 0, 4, 1, 0, 0, 0, 0], &[0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88]].concat())
+        .unwrap();
+    let mut seen = Vec::new();
+    client.set_nonblocking(true).unwrap();
+    hand.turn_until(|_| {
+        let mut part = [0; 512];
+        let n = (&client).read(&mut part).unwrap_or(0);
+        seen.extend_from_slice(&part[..n]);
+        seen.windows(10).any(|w| w == [0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88])
+    });
+    drop(client);
+    hand.turn_until(|w| w.is_over());
+}
+
+#[test]
+fn the_kernel_watches_the_peers_of_both_sides() {
+    let mut hand = Hand::new();
+    let (_client, _end) = hand.upstream();
+    hand.turn_until(|w| w.sockets.get(ConnKey::from_bits(1)).is_some_and(|s| !s.is_connecting));
+    for key in [0, 1] {
+        let socket = hand.worker.sockets.get(ConnKey::from_bits(key)).unwrap();
+        let options = socket2::SockRef::from(&socket.stream);
+        let send = evenkeel_core::policy::Timeouts::default().send;
+        assert_eq!(options.tcp_user_timeout().unwrap(), Some(send));
+        assert!(options.keepalive().unwrap());
+        assert_eq!(options.tcp_keepalive_time().unwrap(), send);
+    }
 }
