@@ -94,8 +94,6 @@ pub struct Engine {
     pools: Slots<PoolMark, Pool>,
     pool_of: NumberMap<EndpointId, PoolKey>,
     store: HeaderStore,
-    /// Where literals are put together while a block is decoded.
-    scratch: Vec<u8>,
     spare_lists: Vec<HeaderList>,
     spare_bytes: Vec<Vec<u8>>,
     buffers: BufferPool,
@@ -141,7 +139,6 @@ impl Engine {
             pools: Slots::default(),
             pool_of: NumberMap::default(),
             store: HeaderStore::new(key, setup.limits.interned_bytes),
-            scratch: Vec::new(),
             spare_lists: Vec::new(),
             spare_bytes: Vec::new(),
             buffers: BufferPool::default(),

@@ -100,7 +100,7 @@ impl Peer {
                 Frame::Headers { stream, block, is_end } => {
                     let mut list = HeaderList::default();
                     let limits = HeaderLimits::default();
-                    self.decoder.decode(block, &limits, &mut self.store, &mut Vec::new(), &mut list).unwrap();
+                    self.decoder.decode(block, &limits, &mut self.store, &mut list).unwrap();
                     let is_status = |f: &&_| list.name_bytes(f, &self.store) == b":status";
                     let status = list.fields().iter().find(is_status).map(|f| list.value(f, &self.store));
                     let status = String::from_utf8(status.unwrap_or_default().to_vec()).unwrap();

@@ -1,11 +1,11 @@
 //! Header blocks to lists (RFC 7541 §3.2, §6).
 
+use super::decoder_table::{DecoderTable, ENTRY_OVERHEAD, Own, TABLE_SIZE, TableEntry};
 use super::huffman;
-use super::id::HeaderId;
 use super::integer;
-use super::list::HeaderList;
-use super::store::{HeaderStore, WireValue};
-use super::table::Table;
+use super::list::{HeaderList, Literal};
+use super::name::Name;
+use super::store::{HeaderStore, MOST_INDEXED};
 
 /// Why a block cannot be decoded. Each is a connection error of type COMPRESSION_ERROR (RFC 9113 §4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,9 +25,6 @@ pub enum DecodeError {
     /// A table size update after a field, a third one, or one above what we announced.
     #[error("a table size update that is not allowed here")]
     SizeUpdate,
-    /// The worker's store of fields is full.
-    #[error("the store of header fields is full")]
-    StoreFull,
 }
 
 /// Limits of what a peer may send as headers.
@@ -48,19 +45,10 @@ impl Default for HeaderLimits {
     }
 }
 
-/// Size of the dynamic table that we let peers use: the protocol's own default (RFC 9113 §6.5.2).
-pub(super) const TABLE_SIZE: usize = 4096;
-
 /// The decoding side of one connection.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Decoder {
-    table: Table,
-}
-
-impl Default for Decoder {
-    fn default() -> Self {
-        Self { table: Table::new(TABLE_SIZE) }
-    }
+    table: DecoderTable,
 }
 
 impl Decoder {
@@ -74,39 +62,83 @@ impl Decoder {
         block: &[u8],
         limits: &HeaderLimits,
         store: &mut HeaderStore,
-        scratch: &mut Vec<u8>,
         list: &mut HeaderList,
     ) -> Result<(), DecodeError> {
         let mut rest = block;
         let mut updates_left = 2;
         while let Some(&first) = rest.first() {
-            if first & 0x80 != 0 {
-                updates_left = 0;
-                let index = take_integer(&mut rest, 7)?;
-                let id = self.table.get(index).ok_or(DecodeError::Index)?;
-                if list.admit(store.table_size(id), limits.list_bytes) {
-                    list.push_stored(id, store);
-                }
-            } else if first & 0xc0 == 0x40 {
-                updates_left = 0;
-                self.literal(&mut rest, 6, Indexing::Add, limits, store, scratch, list)?;
-            } else if first & 0xe0 == 0x20 {
+            if first & 0xe0 == 0x20 {
                 let size = take_integer(&mut rest, 5)?;
                 if updates_left == 0 || size > TABLE_SIZE {
                     return Err(DecodeError::SizeUpdate);
                 }
                 updates_left -= 1;
                 self.table.resize(size, store);
+                continue;
+            }
+            updates_left = 0;
+            if first & 0x80 != 0 {
+                let index = take_integer(&mut rest, 7)?;
+                self.indexed(index, limits, store, list)?;
+            } else if first & 0x40 != 0 {
+                self.literal(&mut rest, 6, Indexing::Add, limits, store, list)?;
             } else {
-                updates_left = 0;
                 let indexing = if first & 0x10 != 0 { Indexing::Never } else { Indexing::Without };
-                self.literal(&mut rest, 4, indexing, limits, store, scratch, list)?;
+                self.literal(&mut rest, 4, indexing, limits, store, list)?;
             }
         }
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all of one block's state, private and called twice")]
+    fn indexed(
+        &mut self,
+        index: usize,
+        limits: &HeaderLimits,
+        store: &mut HeaderStore,
+        list: &mut HeaderList,
+    ) -> Result<(), DecodeError> {
+        match self.table.get(index).ok_or(DecodeError::Index)? {
+            TableEntry::Stored(id) => {
+                if list.admit(store.table_size(id), limits.list_bytes) {
+                    list.push_stored(id, store);
+                }
+            }
+            TableEntry::Own(own) => {
+                if list.admit(own.size(), limits.list_bytes) {
+                    self.second_use(index, &own, store, list);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A field that the peer speaks of again will come again: it moves to the store, where other connections' tables can
+    /// have it too. What never enters another table is copied instead.
+    fn second_use(&mut self, index: usize, own: &Own, store: &mut HeaderStore, list: &mut HeaderList) {
+        if !own.name.is_secret()
+            && own.size() <= MOST_INDEXED
+            && let Some(id) = self.table.store_entry(index, own, store)
+        {
+            list.push_stored(id, store);
+            return;
+        }
+        let (other_name, value) = self.table.parts(own);
+        let bytes = list.bytes();
+        let start = bytes.len();
+        bytes.extend_from_slice(other_name);
+        bytes.extend_from_slice(value);
+        list.push_literal(Literal {
+            name: own.name,
+            start,
+            name_len: other_name.len(),
+            coded: None,
+            is_valid: own.is_valid,
+            is_sensitive: false,
+            is_indexed: true,
+        });
+    }
+
+    /// A literal is put together at the end of the list's bytes, and stays there if the list has room for it.
     fn literal(
         &mut self,
         rest: &mut &[u8],
@@ -114,42 +146,60 @@ impl Decoder {
         indexing: Indexing,
         limits: &HeaderLimits,
         store: &mut HeaderStore,
-        scratch: &mut Vec<u8>,
         list: &mut HeaderList,
     ) -> Result<(), DecodeError> {
-        scratch.clear();
-        let name_index = take_integer(rest, prefix_bits)?;
-        let name_id = match name_index {
+        let start = list.bytes().len();
+        let (name, is_name_valid) = match take_integer(rest, prefix_bits)? {
             0 => {
-                let (is_huffman, bytes) = take_string(rest)?;
-                unpack(is_huffman, bytes, scratch)?;
-                None
+                let (is_huffman, coded) = take_string(rest)?;
+                unpack(is_huffman, coded, list.bytes())?;
+                let bytes = &list.bytes()[start..];
+                match Name::of(bytes) {
+                    Name::Other => (Name::Other, is_valid_name(bytes)),
+                    known => {
+                        list.bytes().truncate(start);
+                        (known, true)
+                    }
+                }
             }
             index => {
-                let id = self.table.get(index).ok_or(DecodeError::Index)?;
-                scratch.extend_from_slice(store.name_bytes(id));
-                Some(id)
+                let entry = self.table.get(index).ok_or(DecodeError::Index)?;
+                let (name, bytes) = match &entry {
+                    TableEntry::Stored(id) => (store.name(*id), store.other_name(*id)),
+                    TableEntry::Own(own) => (own.name, self.table.parts(own).0),
+                };
+                list.bytes().extend_from_slice(bytes);
+                (name, name != Name::Other || is_valid_name(bytes))
             }
         };
-        let name_len = scratch.len();
-        let (is_huffman, wire) = take_string(rest)?;
-        unpack(is_huffman, wire, scratch)?;
-        let (name, value) = scratch.split_at(name_len);
-        let name_is_valid =
-            name_id.map_or_else(|| is_valid_name(name), |id| id.is_static() || is_valid_name(name));
-        let is_valid = name_is_valid && is_valid_value(value);
-        let fits = list.admit(name.len() + value.len() + 32, limits.list_bytes);
-        let wire = WireValue { is_huffman, bytes: wire };
+        let name_len = list.bytes().len() - start;
+        let (is_huffman, coded) = take_string(rest)?;
+        unpack(is_huffman, coded, list.bytes())?;
+        let (other_name, value) = list.bytes()[start..].split_at(name_len);
+        let is_valid = is_name_valid && is_valid_value(value);
+        let size = name.text().len() + name_len + value.len() + ENTRY_OVERHEAD;
         if indexing == Indexing::Add {
-            let id = store.intern(name, value, wire, is_valid).map_err(|_| DecodeError::StoreFull)?;
-            if fits {
-                list.push_stored(id, store);
-            }
-            self.table.add(id, store);
-        } else if fits {
-            list.push_bytes(name, value, wire, is_valid, indexing == Indexing::Never);
+            self.table.add(name, other_name, value, is_valid, store);
+        }
+        if list.admit(size, limits.list_bytes) {
+            list.push_literal(Literal {
+                name,
+                start,
+                name_len,
+                coded: is_huffman.then_some(coded),
+                is_valid,
+                is_sensitive: indexing == Indexing::Never,
+                is_indexed: indexing == Indexing::Add,
+            });
+        } else {
+            list.bytes().truncate(start);
         }
         Ok(())
+    }
+
+    /// Gives back memory that is not in use, for a connection at rest.
+    pub fn shrink(&mut self) {
+        self.table.shrink();
     }
 
     /// Gives back all that the table owns, at the end of the connection.
@@ -163,10 +213,16 @@ impl Decoder {
         self.table.held_bytes()
     }
 
-    /// The id at an index, for tests that hold it against another decoder.
+    /// Name and value at an index, for tests that hold the table against another decoder's.
     #[must_use]
-    pub fn entry(&self, index: usize) -> Option<HeaderId> {
-        self.table.get(index)
+    pub fn entry<'a>(&'a self, index: usize, store: &'a HeaderStore) -> Option<(&'a [u8], &'a [u8])> {
+        Some(match self.table.get(index)? {
+            TableEntry::Stored(id) => (store.name_bytes(id), store.value(id)),
+            TableEntry::Own(own) => {
+                let (other_name, value) = self.table.parts(&own);
+                (if own.name == Name::Other { other_name } else { own.name.text().as_bytes() }, value)
+            }
+        })
     }
 }
 
@@ -198,17 +254,25 @@ fn unpack(is_huffman: bool, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Decod
     }
 }
 
-/// Lower case, no space, no control byte, no colon but a pseudo-header's first (RFC 9113 §8.2.1); unknown
-/// pseudo-headers are the engine's to refuse.
+/// Bytes that a name may have (RFC 9113 §8.2.1): `tchar` of RFC 9110 §5.6.2 but upper case.
+const IS_NAME_BYTE: [bool; 256] = {
+    const SIGNS: &[u8] = b"!#$%&'*+-.^_`|~";
+    let (mut out, mut b, mut i) = ([false; 256], 0u8, 0);
+    while b < 128 {
+        out[b as usize] = b.is_ascii_lowercase() || b.is_ascii_digit();
+        b += 1;
+    }
+    while i < SIGNS.len() {
+        out[SIGNS[i] as usize] = true;
+        i += 1;
+    }
+    out
+};
+
+/// Name bytes only, and no colon but a pseudo-header's first; unknown pseudo-headers are the engine's to refuse.
 fn is_valid_name(name: &[u8]) -> bool {
     let rest = name.strip_prefix(b":").unwrap_or(name);
-    !rest.is_empty() && rest.iter().all(|&b| is_token_byte(b) && !b.is_ascii_uppercase())
-}
-
-/// `tchar` of RFC 9110 §5.6.2.
-fn is_token_byte(b: u8) -> bool {
-    const SIGNS: &[u8] = b"!#$%&'*+-.^_`|~";
-    b.is_ascii_alphanumeric() || SIGNS.contains(&b)
+    !rest.is_empty() && rest.iter().all(|&b| IS_NAME_BYTE[usize::from(b)])
 }
 
 /// No NUL, CR or LF, and no space at either end (RFC 9113 §8.2.1).
@@ -246,8 +310,7 @@ mod tests {
 
         fn decode(&mut self, block: &[u8]) -> Result<Vec<(String, String)>, DecodeError> {
             let mut list = HeaderList::default();
-            let result =
-                self.decoder.decode(block, &self.limits, &mut self.store, &mut Vec::new(), &mut list);
+            let result = self.decoder.decode(block, &self.limits, &mut self.store, &mut list);
             let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
             let fields = list
                 .fields()
@@ -291,8 +354,8 @@ mod tests {
                 ("custom-key", "custom-value"),
             ];
             assert_eq!(bench.decode(&hex(blocks[2])).unwrap(), pairs(&third));
-            let newest = bench.decoder.entry(62).unwrap();
-            assert_eq!(bench.store.value(newest), b"custom-value");
+            let newest = bench.decoder.entry(62, &bench.store).unwrap();
+            assert_eq!(newest, (&b"custom-key"[..], &b"custom-value"[..]));
             bench.decoder.clear(&mut bench.store);
             assert_eq!(bench.store.owned_fields(), 0);
         }
@@ -314,7 +377,7 @@ mod tests {
         bench.limits.list_bytes = 34;
         let mut list = HeaderList::default();
         let block = hex("4001 6101 31 4001 6201 32");
-        bench.decoder.decode(&block, &bench.limits, &mut bench.store, &mut Vec::new(), &mut list).unwrap();
+        bench.decoder.decode(&block, &bench.limits, &mut bench.store, &mut list).unwrap();
         assert!(list.is_truncated());
         assert_eq!(list.fields().len(), 1);
         list.clear(&mut bench.store);
@@ -357,10 +420,7 @@ mod tests {
             block.push(value.len() as u8);
             block.extend_from_slice(value);
             let (mut bench, mut list) = (Bench::new(), HeaderList::default());
-            bench
-                .decoder
-                .decode(&block, &bench.limits, &mut bench.store, &mut Vec::new(), &mut list)
-                .unwrap();
+            bench.decoder.decode(&block, &bench.limits, &mut bench.store, &mut list).unwrap();
             assert_eq!(list.fields()[0].is_valid, valid, "{name:?} {value:?}");
             assert_eq!(list.fields()[0].name, Name::Other);
         }

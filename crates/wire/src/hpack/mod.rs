@@ -5,7 +5,9 @@
 //! once, for the rules and for routing; the bytes it came in are sent on as they were.
 
 mod decoder;
+mod decoder_table;
 mod encoder;
+mod encoder_table;
 mod huffman;
 mod id;
 mod integer;
@@ -13,7 +15,6 @@ mod list;
 mod name;
 mod static_table;
 mod store;
-mod table;
 
 pub use decoder::{DecodeError, Decoder, HeaderLimits};
 pub use encoder::{Encoder, IndexPolicy};
