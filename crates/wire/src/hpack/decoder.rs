@@ -1,7 +1,7 @@
 //! Header blocks to lists (RFC 7541 §3.2, §6).
 
 use super::decoder_table::{DecoderTable, ENTRY_OVERHEAD, Own, TABLE_SIZE, TableEntry};
-use super::huffman;
+use super::huffman::{self, HasRareBytes};
 use super::integer;
 use super::list::{HeaderList, Literal};
 use super::name::Name;
@@ -174,9 +174,9 @@ impl Decoder {
         };
         let name_len = list.bytes().len() - start;
         let (is_huffman, coded) = take_string(rest)?;
-        unpack(is_huffman, coded, list.bytes())?;
+        let has_rare = unpack(is_huffman, coded, list.bytes())?;
         let (other_name, value) = list.bytes()[start..].split_at(name_len);
-        let is_valid = is_name_valid && is_valid_value(value);
+        let is_valid = is_name_valid && is_valid_value(value, has_rare);
         let size = name.text().len() + name_len + value.len() + ENTRY_OVERHEAD;
         if indexing == Indexing::Add {
             self.table.add(name, other_name, value, is_valid, store);
@@ -245,12 +245,13 @@ fn take_string<'a>(rest: &mut &'a [u8]) -> Result<(bool, &'a [u8]), DecodeError>
     Ok((is_huffman, string))
 }
 
-fn unpack(is_huffman: bool, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+/// Appends a string's bytes; says whether some of them may be forbidden in values.
+fn unpack(is_huffman: bool, bytes: &[u8], out: &mut Vec<u8>) -> Result<HasRareBytes, DecodeError> {
     if is_huffman {
-        huffman::decode(bytes, out).map_err(|_| DecodeError::Huffman)
+        huffman::decode_value(bytes, out).map_err(|_| DecodeError::Huffman)
     } else {
         out.extend_from_slice(bytes);
-        Ok(())
+        Ok(HasRareBytes(true))
     }
 }
 
@@ -275,12 +276,13 @@ fn is_valid_name(name: &[u8]) -> bool {
     !rest.is_empty() && rest.iter().all(|&b| IS_NAME_BYTE[usize::from(b)])
 }
 
-/// No NUL, CR or LF, and no space at either end (RFC 9113 §8.2.1).
-fn is_valid_value(value: &[u8]) -> bool {
+/// No NUL, CR or LF, which are rare bytes, and no space at either end (RFC 9113 §8.2.1).
+fn is_valid_value(value: &[u8], HasRareBytes(has_rare): HasRareBytes) -> bool {
     let is_space = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
+    let is_forbidden = |b: u8| matches!(b, 0 | b'\r' | b'\n');
     !is_space(value.first())
         && !is_space(value.last())
-        && !value.iter().fold(false, |bad, &b| bad | matches!(b, 0 | b'\r' | b'\n'))
+        && !(has_rare && value.iter().fold(false, |bad, &b| bad | is_forbidden(b)))
 }
 
 #[cfg(test)]
@@ -404,7 +406,7 @@ mod tests {
 
     #[test]
     fn names_and_values_that_the_protocol_forbids_are_marked() {
-        for (name, value, valid) in [
+        let cases = [
             (&b"x-a"[..], &b"ok"[..], true),
             (b"X-a", b"ok", false),
             (b"x a", b"ok", false),
@@ -413,12 +415,23 @@ mod tests {
             (b"x-a", b" ok", false),
             (b"x-a", b"o\nk", false),
             (b"x-a", b"o\0k", false),
+            (b"x-a", b"0123456789012345678901234567890123456789\r0123456789", false),
+            (b"x-a", b"ok\t", false),
+            (b"x-a", b"{~\xff", true),
             (b"x-a", b"", true),
-        ] {
+        ];
+        for ((name, value, valid), is_coded) in cases.iter().flat_map(|case| [(*case, false), (*case, true)]) {
             let mut block = vec![0x00, name.len() as u8];
             block.extend_from_slice(name);
-            block.push(value.len() as u8);
-            block.extend_from_slice(value);
+            if is_coded {
+                let mut coded = Vec::new();
+                huffman::encode(value, &mut coded);
+                block.push(0x80 | coded.len() as u8);
+                block.extend_from_slice(&coded);
+            } else {
+                block.push(value.len() as u8);
+                block.extend_from_slice(value);
+            }
             let (mut bench, mut list) = (Bench::new(), HeaderList::default());
             bench.decoder.decode(&block, &bench.limits, &mut bench.store, &mut list).unwrap();
             assert_eq!(list.fields()[0].is_valid, valid, "{name:?} {value:?}");

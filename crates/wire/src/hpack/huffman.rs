@@ -125,6 +125,16 @@ pub struct BadHuffman;
 /// # Errors
 /// What RFC 7541 §5.2 calls a decoding error; `out` then holds what came before it.
 pub fn decode(coded: &[u8], out: &mut Vec<u8>) -> Result<(), BadHuffman> {
+    decode_value(coded, out).map(|_| ())
+}
+
+/// Whether there are bytes with codes of more than [`STEP_BITS`] among the decoded ones. All that a header value must not
+/// have are such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HasRareBytes(pub(super) bool);
+
+/// As [`decode`], and says more of the bytes.
+pub(super) fn decode_value(coded: &[u8], out: &mut Vec<u8>) -> Result<HasRareBytes, BadHuffman> {
     let mut place = out.len();
     // Room for a whole turn of look-ups behind the last byte that there can be.
     out.resize(place + coded.len() * 8 / 5 + STEPS * STEP_BYTES, 0);
@@ -133,38 +143,53 @@ pub fn decode(coded: &[u8], out: &mut Vec<u8>) -> Result<(), BadHuffman> {
     result
 }
 
-/// The code's bits not yet taken, at the upper end of `bits`; below them it is all zeros.
+/// Bits of the code that were not taken yet, from the highest of `bits`. Below the `held` ones stands anything.
 struct Register {
     bits: u64,
     held: usize,
 }
 
 impl Register {
+    fn step(&self) -> Step {
+        STEPS_OF[(self.bits >> (u64::BITS as usize - STEP_BITS)) as usize]
+    }
+
     fn take(&mut self, bits: usize) {
         self.bits <<= bits;
         self.held -= bits;
     }
+}
 
-    /// What the held bits begin with, as if ones came behind them: they are the padding at the end, and no code but EOS
-    /// is all ones.
-    fn step(&self) -> Step {
-        let padded = self.bits | u64::MAX.checked_shr(self.held as u32).unwrap_or(0);
-        STEPS_OF[(padded >> (u64::BITS as usize - STEP_BITS)) as usize]
+/// The first eight bytes of `rest`, which is the end of `all`, with zeros behind the end.
+fn eight_bytes(all: &[u8], rest: &[u8]) -> u64 {
+    if let Some(next) = rest.first_chunk::<8>() {
+        return u64::from_be_bytes(*next);
+    }
+    match all.last_chunk::<8>() {
+        Some(last) => u64::from_be_bytes(*last).checked_shl(64 - 8 * rest.len() as u32).unwrap_or(0),
+        None => {
+            let mut bytes = [0; 8];
+            bytes[..rest.len()].copy_from_slice(rest);
+            u64::from_be_bytes(bytes)
+        }
     }
 }
 
-fn decode_into(coded: &[u8], out: &mut [u8], place: &mut usize) -> Result<(), BadHuffman> {
+fn decode_into(coded: &[u8], out: &mut [u8], place: &mut usize) -> Result<HasRareBytes, BadHuffman> {
     let mut register = Register { bits: 0, held: 0 };
-    let mut rest = coded;
-    while let Some(next) = rest.first_chunk::<8>() {
-        let whole = (63 - register.held) / 8;
-        register.bits |= u64::from_be_bytes(*next) >> register.held;
-        rest = &rest[whole..];
+    let (mut rest, mut has_rare) = (coded, false);
+    loop {
+        let whole = ((63 - register.held) / 8).min(rest.len());
+        let fresh = u64::MAX >> register.held;
+        register.bits = (register.bits & !fresh) | (eight_bytes(coded, rest) >> register.held);
         register.held += whole * 8;
-        // The bits of a byte that is taken next time stand in the register already; the same bits will be put there.
+        rest = &rest[whole..];
+        if register.held < STEPS * STEP_BITS {
+            break;
+        }
         let (mut bytes, mut count, mut is_long) = (0u64, 0usize, false);
         for _ in 0..STEPS {
-            let step = STEPS_OF[(register.bits >> (u64::BITS as usize - STEP_BITS)) as usize];
+            let step = register.step();
             bytes |= u64::from(u16::from_le_bytes(step.symbols)) << (8 * count);
             count += usize::from(step.count);
             register.take(usize::from(step.bits));
@@ -174,38 +199,30 @@ fn decode_into(coded: &[u8], out: &mut [u8], place: &mut usize) -> Result<(), Ba
         *place += count;
         if is_long && register.held >= LONGEST {
             put_long(&mut register, out, place)?;
+            has_rare = true;
         }
     }
-    loop {
-        while register.held <= 56
-            && let Some((&byte, after)) = rest.split_first()
-        {
-            register.bits &= !(u64::MAX.checked_shr(register.held as u32).unwrap_or(0));
-            register.bits |= u64::from(byte) << (56 - register.held);
-            register.held += 8;
-            rest = after;
-        }
-        if register.held == 0 {
-            return Ok(());
-        }
+    // The last bits. As if ones came behind them: such is the padding, and no code but EOS is all ones.
+    register.bits |= u64::MAX >> register.held;
+    while register.held > 0 {
         let step = register.step();
         if step.count > 0 && usize::from(step.bits) <= register.held {
             out[*place..*place + STEP_BYTES].copy_from_slice(&step.symbols);
             *place += usize::from(step.count);
             register.take(usize::from(step.bits));
-        } else if rest.is_empty()
-            && register.held < 8
-            && register.bits.leading_ones() as usize >= register.held
-        {
-            return Ok(());
+            register.bits |= u64::MAX >> register.held;
+        } else if register.held < 8 && register.bits.leading_ones() as usize >= register.held {
+            break;
         } else {
-            put_long(&mut register, out, place)?;
+            has_rare |= put_long(&mut register, out, place)? > STEP_BITS;
+            register.bits |= u64::MAX >> register.held;
         }
     }
+    Ok(HasRareBytes(has_rare))
 }
 
-/// Takes one code of any length.
-fn put_long(register: &mut Register, out: &mut [u8], place: &mut usize) -> Result<(), BadHuffman> {
+/// Takes one code of any length, and gives the length.
+fn put_long(register: &mut Register, out: &mut [u8], place: &mut usize) -> Result<usize, BadHuffman> {
     let (symbol, length) = long_symbol(register.bits, register.held).ok_or(BadHuffman)?;
     if symbol == EOS {
         return Err(BadHuffman);
@@ -213,7 +230,7 @@ fn put_long(register: &mut Register, out: &mut [u8], place: &mut usize) -> Resul
     out[*place] = symbol as u8;
     *place += 1;
     register.take(length);
-    Ok(())
+    Ok(length)
 }
 
 /// The symbol at the front of the `held` highest bits, by its length; `None` if no whole code is there.
@@ -284,6 +301,38 @@ mod tests {
             decode(&coded, &mut out).unwrap();
             assert_eq!(out, plain);
         }
+    }
+
+    #[test]
+    fn a_string_of_any_length_decodes_to_itself_alone() {
+        let plain: Vec<u8> = (0..200u8).map(|i| b"09afz/-Z~{\x00\r\xff"[usize::from(i) % 13]).collect();
+        for from in 0..13 {
+            for to in from..plain.len() {
+                let (mut coded, mut out) = (Vec::new(), b"before".to_vec());
+                encode(&plain[from..to], &mut coded);
+                decode(&coded, &mut out).unwrap();
+                assert_eq!(out.strip_prefix(b"before"), Some(&plain[from..to]));
+                // One bit of padding too many, as a byte of its own.
+                coded.push(0xff);
+                assert_eq!(decode(&coded, &mut out), Err(BadHuffman), "{from}..{to}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_that_a_value_must_not_have_is_told() {
+        for byte in 0..=255u8 {
+            for before in 0..40 {
+                let (mut coded, mut out) = (Vec::new(), Vec::new());
+                let mut plain = vec![b'5'; before];
+                plain.push(byte);
+                plain.extend_from_slice(&b"0123456789"[..before % 10]);
+                encode(&plain, &mut coded);
+                let told = decode_value(&coded, &mut out).unwrap();
+                assert_eq!(told, HasRareBytes(LENGTHS[usize::from(byte)] > STEP_BITS as u8), "{byte} at {before}");
+            }
+        }
+        assert!([0, b'\r', b'\n'].iter().all(|b| usize::from(LENGTHS[usize::from(*b)]) > STEP_BITS));
     }
 
     #[test]
