@@ -67,22 +67,22 @@ impl Decoder {
         let mut rest = block;
         let mut updates_left = 2;
         while let Some(&first) = rest.first() {
-            if first & 0xe0 == 0x20 {
+            if first & 0x80 != 0 {
+                updates_left = 0;
+                let index = take_integer(&mut rest, 7)?;
+                self.indexed(index, limits, store, list)?;
+            } else if first & 0x40 != 0 {
+                updates_left = 0;
+                self.literal(&mut rest, 6, Indexing::Add, limits, store, list)?;
+            } else if first & 0x20 != 0 {
                 let size = take_integer(&mut rest, 5)?;
                 if updates_left == 0 || size > TABLE_SIZE {
                     return Err(DecodeError::SizeUpdate);
                 }
                 updates_left -= 1;
                 self.table.resize(size, store);
-                continue;
-            }
-            updates_left = 0;
-            if first & 0x80 != 0 {
-                let index = take_integer(&mut rest, 7)?;
-                self.indexed(index, limits, store, list)?;
-            } else if first & 0x40 != 0 {
-                self.literal(&mut rest, 6, Indexing::Add, limits, store, list)?;
             } else {
+                updates_left = 0;
                 let indexing = if first & 0x10 != 0 { Indexing::Never } else { Indexing::Without };
                 self.literal(&mut rest, 4, indexing, limits, store, list)?;
             }
@@ -99,9 +99,7 @@ impl Decoder {
     ) -> Result<(), DecodeError> {
         match self.table.get(index).ok_or(DecodeError::Index)? {
             TableEntry::Stored(id) => {
-                if list.admit(store.table_size(id), limits.list_bytes) {
-                    list.push_stored(id, store);
-                }
+                list.push_stored_within(id, limits.list_bytes, store);
             }
             TableEntry::Own(own) => {
                 if list.admit(own.size(), limits.list_bytes) {
@@ -164,12 +162,12 @@ impl Decoder {
             }
             index => {
                 let entry = self.table.get(index).ok_or(DecodeError::Index)?;
-                let (name, bytes) = match &entry {
-                    TableEntry::Stored(id) => (store.name(*id), store.other_name(*id)),
-                    TableEntry::Own(own) => (own.name, self.table.parts(own).0),
+                let (name, bytes, is_valid) = match &entry {
+                    TableEntry::Stored(id) => (store.name(*id), store.other_name(*id), store.is_valid(*id)),
+                    TableEntry::Own(own) => (own.name, self.table.parts(own).0, own.is_valid),
                 };
                 list.bytes().extend_from_slice(bytes);
-                (name, name != Name::Other || is_valid_name(bytes))
+                (name, is_valid || name != Name::Other || is_valid_name(bytes))
             }
         };
         let name_len = list.bytes().len() - start;
@@ -420,7 +418,8 @@ mod tests {
             (b"x-a", b"{~\xff", true),
             (b"x-a", b"", true),
         ];
-        for ((name, value, valid), is_coded) in cases.iter().flat_map(|case| [(*case, false), (*case, true)]) {
+        for ((name, value, valid), is_coded) in cases.iter().flat_map(|case| [(*case, false), (*case, true)])
+        {
             let mut block = vec![0x00, name.len() as u8];
             block.extend_from_slice(name);
             if is_coded {

@@ -329,7 +329,11 @@ mod tests {
                 plain.extend_from_slice(&b"0123456789"[..before % 10]);
                 encode(&plain, &mut coded);
                 let told = decode_value(&coded, &mut out).unwrap();
-                assert_eq!(told, HasRareBytes(LENGTHS[usize::from(byte)] > STEP_BITS as u8), "{byte} at {before}");
+                assert_eq!(
+                    told,
+                    HasRareBytes(LENGTHS[usize::from(byte)] > STEP_BITS as u8),
+                    "{byte} at {before}"
+                );
             }
         }
         assert!([0, b'\r', b'\n'].iter().all(|b| usize::from(LENGTHS[usize::from(*b)]) > STEP_BITS));

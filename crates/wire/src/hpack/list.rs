@@ -2,7 +2,7 @@
 
 use super::id::HeaderId;
 use super::name::Name;
-use super::store::{HeaderStore, WireValue};
+use super::store::{HeaderStore, Traits, WireValue};
 
 /// How a field was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,11 +138,25 @@ impl HeaderList {
 
     /// Appends a field of the store, and owns it.
     pub(super) fn push_stored(&mut self, id: HeaderId, store: &mut HeaderStore) {
-        let (name, is_valid) = store.retain(id);
+        let traits = store.retain(id);
+        self.push_retained(id, traits);
+    }
+
+    /// Appends a field of the store if it stays within the limit.
+    pub(super) fn push_stored_within(&mut self, id: HeaderId, most: usize, store: &mut HeaderStore) {
+        let traits = store.retain(id);
+        if self.admit(usize::from(traits.size), most) {
+            self.push_retained(id, traits);
+        } else {
+            store.release(id);
+        }
+    }
+
+    fn push_retained(&mut self, id: HeaderId, traits: Traits) {
         self.fields.push(Field {
             form: FieldForm::Stored(id),
-            name,
-            is_valid,
+            name: traits.name,
+            is_valid: traits.is_valid,
             is_sensitive: false,
             is_indexed: !id.is_static(),
             is_huffman: false,

@@ -24,17 +24,24 @@ struct Entry {
     bytes: Vec<u8>,
     hash: u64,
     owners: u32,
-    /// As a dynamic table counts it (RFC 7541 §4.1).
-    size: u16,
     /// Of the bytes.
     name_len: u16,
-    name: Name,
-    is_valid: bool,
+    traits: Traits,
+}
+
+/// What a list keeps of a field.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Traits {
+    /// As a dynamic table counts it (RFC 7541 §4.1).
+    pub(super) size: u16,
+    pub(super) name: Name,
+    /// Whether name and value obey RFC 9113 §8.2.1.
+    pub(super) is_valid: bool,
 }
 
 impl Entry {
     fn name_bytes(&self) -> &[u8] {
-        if self.name == Name::Other { self.other_name() } else { self.name.text().as_bytes() }
+        if self.traits.name == Name::Other { self.other_name() } else { self.traits.name.text().as_bytes() }
     }
 
     fn other_name(&self) -> &[u8] {
@@ -46,7 +53,7 @@ impl Entry {
     }
 
     fn is(&self, name: Name, other_name: &[u8], value: &[u8]) -> bool {
-        self.name == name && self.other_name() == other_name && self.value_bytes() == value
+        self.traits.name == name && self.other_name() == other_name && self.value_bytes() == value
     }
 }
 
@@ -85,10 +92,12 @@ impl HeaderStore {
                 bytes: [other_name.as_bytes(), value.as_bytes()].concat(),
                 hash: 0,
                 owners: 0,
-                size: (name.len() + value.len() + ENTRY_OVERHEAD) as u16,
                 name_len: other_name.len() as u16,
-                name: known,
-                is_valid: true,
+                traits: Traits {
+                    size: (name.len() + value.len() + ENTRY_OVERHEAD) as u16,
+                    name: known,
+                    is_valid: true,
+                },
             }
         };
         // Index 0 is no field: the ids of the static table are its indices.
@@ -141,8 +150,8 @@ impl HeaderStore {
         bytes.extend_from_slice(other_name);
         bytes.extend_from_slice(value);
         let size = (name.text().len() + bytes.len() + ENTRY_OVERHEAD) as u16;
-        let name_len = other_name.len() as u16;
-        let entry = Entry { bytes, hash, owners: 1, size, name_len, name, is_valid };
+        let traits = Traits { size, name, is_valid };
+        let entry = Entry { bytes, hash, owners: 1, name_len: other_name.len() as u16, traits };
         match self.entries.get_mut(slot as usize) {
             Some(free) => *free = entry,
             None => self.entries.push(entry),
@@ -152,13 +161,13 @@ impl HeaderStore {
         Some(HeaderId::of_slot(slot))
     }
 
-    /// One more owner; the field's name, where it is a known one, and whether it is valid.
-    pub(super) fn retain(&mut self, id: HeaderId) -> (Name, bool) {
+    /// One more owner.
+    pub(super) fn retain(&mut self, id: HeaderId) -> Traits {
         let entry = &mut self.entries[id.slot()];
         if !id.is_static() {
             entry.owners += 1;
         }
-        (entry.name, entry.is_valid)
+        entry.traits
     }
 
     /// One owner less; a field without owners goes away.
@@ -185,7 +194,7 @@ impl HeaderStore {
     /// The field's name, where it is a known one.
     #[must_use]
     pub fn name(&self, id: HeaderId) -> Name {
-        self.entries[id.slot()].name
+        self.entries[id.slot()].traits.name
     }
 
     /// The field's name.
@@ -205,9 +214,14 @@ impl HeaderStore {
         self.entries[id.slot()].value_bytes()
     }
 
+    /// Whether name and value obey RFC 9113 §8.2.1.
+    pub(super) fn is_valid(&self, id: HeaderId) -> bool {
+        self.entries[id.slot()].traits.is_valid
+    }
+
     /// Size of the field as a dynamic table counts it (RFC 7541 §4.1).
     pub(super) fn table_size(&self, id: HeaderId) -> usize {
-        usize::from(self.entries[id.slot()].size)
+        usize::from(self.entries[id.slot()].traits.size)
     }
 
     /// Bytes that the fields with owners take, with what each costs beside its text. This is what the limit is on.
