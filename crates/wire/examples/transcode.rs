@@ -304,7 +304,7 @@ fn measure_memory(name: &str, library: Library, fields: fn(usize) -> Vec<(&'stat
             decoder.decode(&block, &limits, &mut store, &mut list).expect("a block");
             list.clear(&mut store);
         }
-        decoder.shrink();
+        decoder.shrink(&mut store);
         decoders.push(decoder);
     }
     let tables: usize = decoders.iter().map(Decoder::held_bytes).sum();

@@ -46,9 +46,19 @@ impl Default for HeaderLimits {
 }
 
 /// The decoding side of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     table: DecoderTable,
+    /// Largest table that the peer may use.
+    limit: u16,
+    /// The next block has to begin with a table size update.
+    owes_update: bool,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self { table: DecoderTable::default(), limit: TABLE_SIZE as u16, owes_update: false }
+    }
 }
 
 impl Decoder {
@@ -66,6 +76,10 @@ impl Decoder {
     ) -> Result<(), DecodeError> {
         let mut rest = block;
         let mut updates_left = 2;
+        if self.owes_update && block.first().is_some_and(|b| b & 0xe0 != 0x20) {
+            return Err(DecodeError::SizeUpdate);
+        }
+        self.owes_update &= block.is_empty();
         while let Some(&first) = rest.first() {
             if first & 0x80 != 0 {
                 updates_left = 0;
@@ -76,7 +90,7 @@ impl Decoder {
                 self.literal(&mut rest, 6, Indexing::Add, limits, store, list)?;
             } else if first & 0x20 != 0 {
                 let size = take_integer(&mut rest, 5)?;
-                if updates_left == 0 || size > TABLE_SIZE {
+                if updates_left == 0 || size > usize::from(self.limit) {
                     return Err(DecodeError::SizeUpdate);
                 }
                 updates_left -= 1;
@@ -87,6 +101,7 @@ impl Decoder {
                 self.literal(&mut rest, 4, indexing, limits, store, list)?;
             }
         }
+        list.charge(store);
         Ok(())
     }
 
@@ -195,14 +210,31 @@ impl Decoder {
         Ok(())
     }
 
-    /// Gives back memory that is not in use, for a connection at rest.
-    pub fn shrink(&mut self) {
-        self.table.shrink();
+    /// The peer has acknowledged this SETTINGS_HEADER_TABLE_SIZE of ours, at most the protocol's default: its next
+    /// block has to announce a table of this size or less, if it had a larger one (RFC 9113 §4.3.1).
+    pub fn set_limit(&mut self, limit: usize, store: &mut HeaderStore) {
+        let limit = limit.min(TABLE_SIZE);
+        self.limit = limit as u16;
+        if self.table.most() > limit {
+            self.owes_update = true;
+            self.table.resize(limit, store);
+        }
+    }
+
+    /// Gives back memory that is not in use, for a connection at rest. The table stays as the peer knows it.
+    pub fn shrink(&mut self, store: &mut HeaderStore) {
+        self.table.shrink(store);
     }
 
     /// Gives back all that the table owns, at the end of the connection.
     pub fn clear(&mut self, store: &mut HeaderStore) {
         self.table.clear(store);
+    }
+
+    /// Memory of the table, and of its fields in the store, which others may own too.
+    #[must_use]
+    pub fn owned_bytes(&self, store: &HeaderStore) -> usize {
+        self.table.owned_bytes(store)
     }
 
     /// Memory of the table beside the store.
@@ -382,6 +414,44 @@ mod tests {
         assert_eq!(list.fields().len(), 1);
         list.clear(&mut bench.store);
         assert_eq!(bench.decode(&hex("be")).unwrap(), pairs(&[("b", "2")]), "exactly 34 bytes pass");
+    }
+
+    #[test]
+    fn a_table_that_was_taken_from_the_peer_is_gone_at_once_and_its_next_block_says_so() {
+        let filled = || {
+            let mut bench = Bench::new();
+            bench.decode(&hex("4001 6101 31")).unwrap();
+            assert!(bench.decoder.held_bytes() > 0);
+            bench
+        };
+        let mut bench = filled();
+        bench.decoder.set_limit(0, &mut bench.store);
+        assert_eq!((bench.decoder.held_bytes(), bench.store.held_bytes()), (0, 0));
+        assert_eq!(bench.decode(&hex("82")), Err(DecodeError::SizeUpdate));
+        let mut bench = filled();
+        bench.decoder.set_limit(64, &mut bench.store);
+        assert_eq!(bench.decode(&hex("3f22")), Err(DecodeError::SizeUpdate), "65 is one too many");
+        let mut bench = filled();
+        bench.decoder.set_limit(64, &mut bench.store);
+        assert_eq!(bench.decode(&hex("3f21 be")).unwrap(), pairs(&[("a", "1")]), "64 is allowed");
+        assert_eq!(bench.decode(&hex("be")).unwrap(), pairs(&[("a", "1")]), "said once is enough");
+    }
+
+    #[test]
+    fn memory_of_tables_and_lists_is_known_to_the_store_until_they_are_cleared() {
+        let (mut bench, mut list) = (Bench::new(), HeaderList::default());
+        let block = hex("4001 6101 31 be 0001 6201 32 82");
+        bench.decoder.decode(&block, &bench.limits, &mut bench.store, &mut list).unwrap();
+        assert_eq!(list.fields().len(), 4);
+        let (tables, lists) = (bench.decoder.owned_bytes(&bench.store), list.owned_bytes(&bench.store));
+        // The field that was used by its index has two owners.
+        assert_eq!(bench.store.held_bytes(), tables + lists - bench.store.owned_bytes());
+        assert!(bench.store.owned_bytes() > 0);
+        bench.decoder.shrink(&mut bench.store);
+        list.clear(&mut bench.store);
+        assert_eq!(bench.store.held_bytes(), bench.decoder.owned_bytes(&bench.store));
+        bench.decoder.clear(&mut bench.store);
+        assert_eq!((bench.store.held_bytes(), bench.decoder.held_bytes()), (0, 0));
     }
 
     #[test]

@@ -53,13 +53,21 @@ pub(super) struct DecoderTable {
     newest_first: VecDeque<TableEntry>,
     /// The bytes of the own entries, in order of age, with gaps where entries moved to the store.
     bytes: Vec<u8>,
-    size: u32,
-    most: u32,
+    size: u16,
+    most: u16,
+    /// What the store knows of this table's memory.
+    charged: u16,
 }
 
 impl Default for DecoderTable {
     fn default() -> Self {
-        Self { newest_first: VecDeque::new(), bytes: Vec::new(), size: 0, most: TABLE_SIZE as u32 }
+        Self {
+            newest_first: VecDeque::new(),
+            bytes: Vec::new(),
+            size: 0,
+            most: TABLE_SIZE as u16,
+            charged: 0,
+        }
     }
 }
 
@@ -91,7 +99,7 @@ impl DecoderTable {
     ) {
         let kept = other_name.len() + value.len();
         let size = name.text().len() + kept + ENTRY_OVERHEAD;
-        let most = self.most as usize;
+        let most = self.most();
         self.evict_to(most.saturating_sub(size), store);
         if size > most {
             return;
@@ -108,7 +116,17 @@ impl DecoderTable {
         }));
         self.bytes.extend_from_slice(other_name);
         self.bytes.extend_from_slice(value);
-        self.size += size as u32;
+        self.size += size as u16;
+        self.charge(store);
+    }
+
+    /// Tells the store how much memory the table has now.
+    fn charge(&mut self, store: &mut HeaderStore) {
+        let held = self.held_bytes();
+        if held != usize::from(self.charged) {
+            store.charge(usize::from(self.charged), held);
+            self.charged = held as u16;
+        }
     }
 
     /// Makes the own entry at an HPACK index one of the store, which the table then owns; `None` if the store is full.
@@ -124,13 +142,21 @@ impl DecoderTable {
         Some(id)
     }
 
+    pub(super) fn most(&self) -> usize {
+        usize::from(self.most)
+    }
+
+    /// At most [`TABLE_SIZE`]. A table that ends empty gives its memory back.
     pub(super) fn resize(&mut self, most: usize, store: &mut HeaderStore) {
-        self.most = most as u32;
+        self.most = most as u16;
         self.evict_to(most, store);
+        if self.newest_first.is_empty() {
+            self.clear(store);
+        }
     }
 
     fn evict_to(&mut self, size: usize, store: &mut HeaderStore) {
-        while self.size as usize > size {
+        while usize::from(self.size) > size {
             let Some(oldest) = self.newest_first.pop_back() else { break };
             self.size -= match oldest {
                 TableEntry::Own(own) => own.size(),
@@ -139,7 +165,7 @@ impl DecoderTable {
                     store.release(id);
                     size
                 }
-            } as u32;
+            } as u16;
         }
         if self.newest_first.is_empty() {
             self.bytes.clear();
@@ -186,10 +212,11 @@ impl DecoderTable {
     }
 
     /// Gives back the memory that is not in use, for a connection at rest.
-    pub(super) fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self, store: &mut HeaderStore) {
         self.close_gaps();
         self.bytes.shrink_to_fit();
         self.newest_first.shrink_to_fit();
+        self.charge(store);
     }
 
     /// Gives back every id and the memory.
@@ -201,6 +228,16 @@ impl DecoderTable {
         }
         self.bytes = Vec::new();
         self.size = 0;
+        self.charge(store);
+    }
+
+    /// Memory of the table, and of the fields in the store that it owns, with others or alone.
+    pub(super) fn owned_bytes(&self, store: &HeaderStore) -> usize {
+        let stored = self.newest_first.iter().map(|e| match e {
+            TableEntry::Stored(id) => store.cost(*id),
+            TableEntry::Own(_) => 0,
+        });
+        usize::from(self.charged) + stored.sum::<usize>()
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -258,13 +295,14 @@ mod tests {
                 }
             }
             if n % 111 == 0 {
-                table.shrink();
+                table.shrink(&mut store);
             }
             assert!(fields(&table, &store).iter().eq(&expected), "after {n}");
             assert!(table.bytes.capacity() <= TABLE_SIZE);
+            assert_eq!(store.held_bytes(), table.owned_bytes(&store));
         }
         table.clear(&mut store);
-        assert_eq!((store.owned_fields(), table.held_bytes()), (0, 0));
+        assert_eq!((store.owned_fields(), table.held_bytes(), store.held_bytes()), (0, 0, 0));
     }
 
     #[test]
@@ -284,7 +322,7 @@ mod tests {
         for n in 0..100 {
             add(&mut table, "x-request-id", &format!("{n:0>36}"), &mut store);
         }
-        table.shrink();
+        table.shrink(&mut store);
         let entries = TABLE_SIZE / (12 + 36 + ENTRY_OVERHEAD);
         assert_eq!(table.held_bytes(), entries * (12 + 36 + size_of::<TableEntry>()));
         assert!(size_of::<TableEntry>() <= 12);

@@ -55,7 +55,7 @@ pub struct Encoder {
     table: EncoderTable,
     policy: IndexPolicy,
     /// Smallest and last size that the next block has to announce.
-    size_update: Option<(usize, usize)>,
+    size_update: Option<(u16, u16)>,
 }
 
 /// Largest table that we use, whatever the peer allows.
@@ -74,8 +74,8 @@ impl Encoder {
         if size == self.table.most() {
             return;
         }
-        let smallest = self.size_update.map_or(size, |(smallest, _)| smallest.min(size));
-        self.size_update = Some((smallest, size));
+        let smallest = self.size_update.map_or(size as u16, |(smallest, _)| smallest.min(size as u16));
+        self.size_update = Some((smallest, size as u16));
         self.table.resize(size, store);
     }
 
@@ -83,9 +83,9 @@ impl Encoder {
     pub fn encode(&mut self, list: &HeaderList, store: &mut HeaderStore, out: &mut Vec<u8>) {
         if let Some((smallest, last)) = self.size_update.take() {
             if smallest < last {
-                integer::encode(smallest, 5, 0x20, out);
+                integer::encode(usize::from(smallest), 5, 0x20, out);
             }
-            integer::encode(last, 5, 0x20, out);
+            integer::encode(usize::from(last), 5, 0x20, out);
         }
         for field in list.fields() {
             if let FieldForm::Stored(id) = field.form {
@@ -139,6 +139,12 @@ impl Encoder {
     /// Gives back all that the table owns, at the end of the connection.
     pub fn clear(&mut self, store: &mut HeaderStore) {
         self.table.clear(store);
+    }
+
+    /// Memory of the fields in the table, which others may own too.
+    #[must_use]
+    pub fn owned_bytes(&self, store: &HeaderStore) -> usize {
+        self.table.owned_bytes(store)
     }
 
     /// Memory of the table beside the store.

@@ -63,6 +63,11 @@ impl EncoderTable {
         self.size = 0;
     }
 
+    /// Memory of the fields that it owns, with others or alone.
+    pub(super) fn owned_bytes(&self, store: &HeaderStore) -> usize {
+        self.newest_first.iter().map(|&id| store.cost(id)).sum()
+    }
+
     pub(super) fn held_bytes(&self) -> usize {
         self.newest_first.capacity() * size_of::<HeaderId>()
     }

@@ -66,6 +66,8 @@ pub struct HeaderList {
     bytes: Vec<u8>,
     decoded_bytes: usize,
     is_truncated: bool,
+    /// What its store knows that it holds.
+    charged: usize,
 }
 
 impl HeaderList {
@@ -239,9 +241,26 @@ impl HeaderList {
                 store.release(id);
             }
         }
+        store.charge(std::mem::take(&mut self.charged), 0);
         self.bytes.clear();
         self.decoded_bytes = 0;
         self.is_truncated = false;
+    }
+
+    /// Tells the store what the list holds beside the ids, until it is cleared.
+    pub(super) fn charge(&mut self, store: &mut HeaderStore) {
+        let held = self.held_bytes();
+        store.charge(std::mem::replace(&mut self.charged, held), held);
+    }
+
+    /// Memory that goes with it: its own, and that of the fields that it owns, with others or alone.
+    #[must_use]
+    pub fn owned_bytes(&self, store: &HeaderStore) -> usize {
+        let stored = self.fields.iter().filter_map(|f| match f.form {
+            FieldForm::Stored(id) => Some(store.cost(id)),
+            FieldForm::Literal => None,
+        });
+        self.charged + stored.sum::<usize>()
     }
 
     /// Memory it holds beside the ids.
