@@ -7,13 +7,11 @@
 
 use super::id::{HeaderId, STATIC_LEN};
 use super::name::Name;
-use super::store::HeaderStore;
+use super::store::{ENTRY_OVERHEAD, HeaderStore};
 use std::collections::VecDeque;
 
 /// Size of the dynamic table that we let peers use: the protocol's own default (RFC 9113 §6.5.2).
 pub(super) const TABLE_SIZE: usize = 4096;
-/// What the table counts for each entry beside its bytes (RFC 7541 §4.1).
-pub(super) const ENTRY_OVERHEAD: usize = 32;
 /// The smallest buffer.
 const LEAST_CAPACITY: usize = 256;
 

@@ -273,6 +273,7 @@ mod tests {
         let (again, second) = relay.pass(&[0xbe]);
         assert!(fields[0].2 && again[0].2);
         assert_eq!((first, relay.pass(&[0xbe]).1), (second, second));
+        assert_eq!(relay.store.owned_fields(), 0, "not even the worker's store has it");
         assert_eq!(relay.endpoint.entry(62, &relay.store), None);
     }
 

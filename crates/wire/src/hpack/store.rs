@@ -3,7 +3,6 @@
 //! Ids never leave their worker. A field that a table or a [`HeaderList`](super::HeaderList) owns never goes away, so an
 //! id can never come to mean another client's header.
 
-use super::decoder_table::ENTRY_OVERHEAD;
 use super::id::HeaderId;
 use super::name::Name;
 use super::static_table::TABLE;
@@ -57,6 +56,8 @@ impl Entry {
     }
 }
 
+/// What a dynamic table counts for each entry beside its bytes (RFC 7541 §4.1).
+pub(super) const ENTRY_OVERHEAD: usize = 32;
 /// Fields of a larger size (RFC 7541 §4.1) would push the rest out of an encoder's table, so they stay out of it, and of
 /// the store.
 pub(super) const MOST_INDEXED: usize = 1024;
