@@ -145,6 +145,7 @@ impl HeaderList {
     }
 
     /// Appends a field of the store if it stays within the limit.
+    #[inline]
     pub(super) fn push_stored_within(&mut self, id: HeaderId, most: usize, store: &mut HeaderStore) {
         let traits = store.retain(id);
         if self.admit(usize::from(traits.size), most) {

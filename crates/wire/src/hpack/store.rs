@@ -156,6 +156,7 @@ impl HeaderStore {
         let slot = self.ready.pop().or_else(|| self.free.pop()).unwrap_or(self.entries.len() as u32);
         let mut bytes =
             self.entries.get_mut(slot as usize).map_or_else(Vec::new, |e| std::mem::take(&mut e.bytes));
+        self.spare_bytes -= bytes.capacity();
         bytes.clear();
         bytes.reserve_exact(other_name.len() + value.len());
         bytes.extend_from_slice(other_name);
