@@ -428,7 +428,7 @@ mod tests {
         };
         let mut bench = filled();
         bench.decoder.set_limit(0, &mut bench.store);
-        assert_eq!((bench.decoder.held_bytes(), bench.store.held_bytes()), (0, 0));
+        assert_eq!((bench.decoder.held_bytes(), bench.store.charged_bytes()), (0, 0));
         assert_eq!(bench.decode(&hex("82")), Err(DecodeError::SizeUpdate));
         let mut bench = filled();
         bench.decoder.set_limit(64, &mut bench.store);
@@ -447,13 +447,13 @@ mod tests {
         assert_eq!(list.fields().len(), 4);
         let (tables, lists) = (bench.decoder.owned_bytes(&bench.store), list.owned_bytes(&bench.store));
         // The field that was used by its index has two owners.
-        assert_eq!(bench.store.held_bytes(), tables + lists - bench.store.owned_bytes());
+        assert_eq!(bench.store.charged_bytes(), tables + lists - bench.store.owned_bytes());
         assert!(bench.store.owned_bytes() > 0);
         bench.decoder.shrink(&mut bench.store);
         list.clear(&mut bench.store);
-        assert_eq!(bench.store.held_bytes(), bench.decoder.owned_bytes(&bench.store));
+        assert_eq!(bench.store.charged_bytes(), bench.decoder.owned_bytes(&bench.store));
         bench.decoder.clear(&mut bench.store);
-        assert_eq!((bench.store.held_bytes(), bench.decoder.held_bytes()), (0, 0));
+        assert_eq!((bench.store.charged_bytes(), bench.decoder.held_bytes()), (0, 0));
     }
 
     #[test]

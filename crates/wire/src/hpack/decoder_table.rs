@@ -297,10 +297,10 @@ mod tests {
             }
             assert!(fields(&table, &store).iter().eq(&expected), "after {n}");
             assert!(table.bytes.capacity() <= TABLE_SIZE);
-            assert_eq!(store.held_bytes(), table.owned_bytes(&store));
+            assert_eq!(store.charged_bytes(), table.owned_bytes(&store));
         }
         table.clear(&mut store);
-        assert_eq!((store.owned_fields(), table.held_bytes(), store.held_bytes()), (0, 0, 0));
+        assert_eq!((store.owned_fields(), table.held_bytes(), store.charged_bytes()), (0, 0, 0));
     }
 
     #[test]

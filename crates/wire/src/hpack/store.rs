@@ -82,7 +82,7 @@ pub struct HeaderStore {
     hasher: SipHasher13,
     owned_bytes: usize,
     /// Memory of tables and of lists in use, beside the fields here.
-    charged_bytes: usize,
+    beside_bytes: usize,
     /// Memory of slots without a field.
     spare_bytes: usize,
     most_bytes: usize,
@@ -117,7 +117,7 @@ impl HeaderStore {
             index: HashTable::new(),
             hasher: SipHasher13::new_with_keys(key.0, key.1),
             owned_bytes: 0,
-            charged_bytes: 0,
+            beside_bytes: 0,
             spare_bytes: 0,
             most_bytes,
             refused: 0,
@@ -148,7 +148,7 @@ impl HeaderStore {
             return Some(HeaderId::of_slot(found));
         }
         let cost = other_name.len() + value.len() + FIELD_OVERHEAD;
-        if self.held_bytes() + cost > self.most_bytes {
+        if self.charged_bytes() + cost > self.most_bytes {
             self.refused += 1;
             return None;
         }
@@ -241,7 +241,7 @@ impl HeaderStore {
 
     /// A table or a list in use holds so much more or less than before, beside the fields here.
     pub(super) fn charge(&mut self, before: usize, now: usize) {
-        self.charged_bytes = self.charged_bytes + now - before;
+        self.beside_bytes = self.beside_bytes + now - before;
     }
 
     /// Bytes that a field with owners takes, with what it costs beside its text; a static one takes none.
@@ -258,8 +258,8 @@ impl HeaderStore {
     /// Bytes of header fields wherever they are: those with owners here, and those of decoders' tables and of lists in use.
     /// This is what the limit is on.
     #[must_use]
-    pub fn held_bytes(&self) -> usize {
-        self.owned_bytes + self.charged_bytes
+    pub fn charged_bytes(&self) -> usize {
+        self.owned_bytes + self.beside_bytes
     }
 
     /// Memory that stands ready for fields that are to come, and that of the static ones.
@@ -342,7 +342,7 @@ mod tests {
         for id in ids {
             store.release(id);
         }
-        assert_eq!((store.owned_bytes(), store.held_bytes()), (0, 0));
+        assert_eq!((store.owned_bytes(), store.charged_bytes()), (0, 0));
         let texts: usize = store.entries.iter().skip(STATIC_LEN + 1).map(|e| e.bytes.capacity()).sum();
         let lists = (store.free.capacity() + store.ready.capacity()) * size_of::<u32>();
         assert_eq!(store.spare_bytes(), texts + places + lists);
