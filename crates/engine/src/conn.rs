@@ -385,10 +385,10 @@ impl Conn {
 
     /// Gives back what only work needs, after a while without any. What a client had sent before it knew of a reset has
     /// come by then.
-    pub(crate) fn rest(&mut self) {
+    pub(crate) fn rest(&mut self, store: &mut HeaderStore) {
         self.streams = NumberMap::default();
         self.blocked = VecDeque::new();
-        self.decoder.shrink();
+        self.decoder.shrink(store);
         self.encoder.shrink();
         if let Some(client) = self.client_mut() {
             client.reset_lately = VecDeque::new();
@@ -397,8 +397,7 @@ impl Conn {
 
     /// Memory beside the struct itself.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.decoder.held_bytes()
-            + self.encoder.held_bytes()
+        self.encoder.held_bytes()
             + self.streams.capacity() * size_of::<(u32, ExchangeKey)>()
             + self.blocked.capacity() * size_of::<ExchangeKey>()
             + self.client().map_or(0, |c| c.first_bytes.capacity() + c.reset_lately.capacity() * 4)

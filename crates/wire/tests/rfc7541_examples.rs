@@ -24,7 +24,7 @@ impl Reader {
 
     fn read(&mut self, block: &[u8]) -> Fields {
         let (mut list, limits) = (HeaderList::default(), HeaderLimits::default());
-        self.decoder.decode(block, &limits, &mut self.store, &mut Vec::new(), &mut list).unwrap();
+        self.decoder.decode(block, &limits, &mut self.store, &mut list).unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let fields = list
             .fields()
@@ -40,10 +40,10 @@ impl Reader {
 
     /// The dynamic table, newest first, and its size.
     fn table(&self) -> (Vec<String>, usize) {
-        let ids = (STATIC_LEN + 1..).map_while(|i| self.decoder.entry(i));
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let entries: Vec<String> = ids
-            .map(|id| format!("{}: {}", text(self.store.name_bytes(id)), text(self.store.value(id))))
+        let entries: Vec<String> = (STATIC_LEN + 1..)
+            .map_while(|i| self.decoder.entry(i, &self.store))
+            .map(|(name, value)| format!("{}: {}", text(name), text(value)))
             .collect();
         // The two signs between name and value do not count, 32 octets do (§4.1).
         let size = entries.iter().map(|e| e.len() - 2 + 32).sum();

@@ -26,7 +26,7 @@ pub(super) fn run(input: &[u8]) -> Result<(), String> {
     let mut tape = Tape::new(input);
     while let Some(block) = tape.part() {
         let mut list = HeaderList::default();
-        let ours = decoder.decode(block, &limits, &mut store, &mut Vec::new(), &mut list);
+        let ours = decoder.decode(block, &limits, &mut store, &mut list);
         let fields: Fields = list
             .fields()
             .iter()

@@ -52,7 +52,7 @@ impl Way {
     fn send(&mut self, fields: &[Field], block: &[u8]) -> Result<(), String> {
         let mut list = HeaderList::default();
         self.decoder
-            .decode(block, &self.limits, &mut self.store, &mut Vec::new(), &mut list)
+            .decode(block, &self.limits, &mut self.store, &mut list)
             .map_err(|e| format!("the block written for {fields:02x?}: {e}"))?;
         let read = self.read(&list, false);
         if read != fields {
@@ -62,7 +62,7 @@ impl Way {
         self.encoder.encode(&list, &mut self.store, &mut out);
         list.clear(&mut self.store);
         self.far
-            .decode(&out, &self.limits, &mut self.far_store, &mut Vec::new(), &mut list)
+            .decode(&out, &self.limits, &mut self.far_store, &mut list)
             .map_err(|e| format!("our own block {out:02x?}: {e}"))?;
         let came = self.read(&list, true);
         let is_same = |(a, b): (&Field, &Field)| {
@@ -97,8 +97,8 @@ impl Way {
     /// What stands in the table behind us.
     fn check_table(&self) -> Result<(), String> {
         let IndexPolicy::Shared(allowed) = IndexPolicy::SHARED else { return Ok(()) };
-        for id in (STATIC_LEN + 1..).map_while(|i| self.far.entry(i)) {
-            let (name, value) = (self.far_store.name(id), self.far_store.value(id));
+        for (name, value) in (STATIC_LEN + 1..).map_while(|i| self.far.entry(i, &self.far_store)) {
+            let name = Name::of(name);
             let has_query = name == Name::Path && value.contains(&b'?');
             if name.is_secret() || (self.is_shared && (!allowed.has(name) || has_query)) {
                 return Err(format!("{name:?}: {value:02x?} entered the table"));

@@ -114,23 +114,14 @@ impl Engine {
         let mut list = self.take_list();
         let decoder = &mut self.conns[key].decoder;
         let limits = &header_limits(&self.limits);
-        let before = decoder.held_bytes();
-        let decoded = decoder.decode(block, limits, &mut self.store, &mut self.scratch, &mut list);
-        self.table_bytes = self.table_bytes + decoder.held_bytes() - before;
-        let Err(error) = decoded else {
-            return Some(list);
-        };
+        let decoded = decoder.decode(block, limits, &mut self.store, &mut list);
+        for _ in 0..self.store.take_refused() {
+            self.stats.refused(Limit::InternedBytes);
+        }
+        let Err(error) = decoded else { return Some(list) };
         self.give_list(list);
         use evenkeel_wire::hpack::DecodeError;
         let (code, reason, detail) = match error {
-            DecodeError::StoreFull => {
-                self.stats.refused(Limit::InternedBytes);
-                (
-                    ErrorCode::EnhanceYourCalm,
-                    CloseReason::CompressionError,
-                    "the store of header fields is full",
-                )
-            }
             DecodeError::Truncated => compression("the block ends inside a field"),
             DecodeError::Integer => compression("an integer of more than five octets"),
             DecodeError::Huffman => compression("a wrong Huffman coding"),

@@ -108,9 +108,7 @@ impl Engine {
         }
         if is_at_rest {
             let conn = &mut self.conns[key];
-            self.table_bytes -= conn.decoder.held_bytes();
-            conn.rest();
-            self.table_bytes += conn.decoder.held_bytes();
+            conn.rest(&mut self.store);
         }
         if wants_record {
             self.record(now, key);

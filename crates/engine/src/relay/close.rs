@@ -44,7 +44,6 @@ impl Engine {
         self.abandon_streams(now, key, before, reason);
         // Nothing is read or asked on it any more; its tables need not wait for its last bytes.
         let conn = &mut self.conns[key];
-        self.table_bytes -= conn.decoder.held_bytes();
         conn.decoder.clear(&mut self.store);
         conn.encoder.clear(&mut self.store);
         if self.conns[key].output.is_empty() {
@@ -162,7 +161,6 @@ impl Engine {
         close: Option<bool>,
     ) {
         let Some(mut conn) = self.conns.remove(key) else { return };
-        self.table_bytes -= conn.decoder.held_bytes();
         conn.decoder.clear(&mut self.store);
         conn.encoder.clear(&mut self.store);
         conn.output.clear(&mut self.buffers);

@@ -80,10 +80,6 @@ impl Engine {
         if output_bytes != self.output_bytes {
             return Err(format!("{output_bytes} bytes of outputs, {} counted", self.output_bytes));
         }
-        let table_bytes: usize = self.conns.iter().map(|(_, c)| c.decoder.held_bytes()).sum();
-        if table_bytes != self.table_bytes {
-            return Err(format!("{table_bytes} bytes of tables, {} counted", self.table_bytes));
-        }
         let reader_bytes: usize = self.conns.iter().map(|(_, c)| c.reader.held_bytes()).sum();
         if reader_bytes != self.reader_bytes {
             return Err(format!("{reader_bytes} bytes of unfinished frames, {} counted", self.reader_bytes));
@@ -139,8 +135,8 @@ impl Engine {
             }
         }
         let is_empty = self.conns.is_empty() && self.exchanges.is_empty();
-        if is_empty && self.header_bytes() != 0 {
-            return Err(format!("{} bytes of header fields without an owner", self.header_bytes()));
+        if is_empty && self.store.charged_bytes() != 0 {
+            return Err(format!("{} bytes of header fields without an owner", self.store.charged_bytes()));
         }
         if is_empty && self.store.owned_fields() != 0 {
             return Err(format!("{} header fields have owners that are gone", self.store.owned_fields()));

@@ -111,7 +111,7 @@ pub struct Engine {
     pool_of: NumberMap<EndpointId, PoolKey>,
     store: HeaderStore,
     request_ids: RequestIds,
-    /// Where literals are put together while a block is decoded, or a header of ours.
+    /// Where a header of ours is put together.
     scratch: Vec<u8>,
     spares: Spares,
     buffers: BufferPool,
@@ -134,8 +134,6 @@ pub struct Engine {
     output_bytes: usize,
     /// Memory of all frames and header blocks that are not whole.
     reader_bytes: usize,
-    /// Memory of all decoders' tables beside the store.
-    table_bytes: usize,
     /// When the largest holders were last looked for in vain: not again in the same turn.
     shed_in_vain: Option<Moment>,
     /// The same for the owners of header fields.
@@ -184,7 +182,6 @@ impl Engine {
             replay_bytes: 0,
             output_bytes: 0,
             reader_bytes: 0,
-            table_bytes: 0,
             shed_in_vain: None,
             owners_in_vain: None,
             granted_credit: 0,
@@ -347,10 +344,11 @@ impl Engine {
     #[must_use]
     pub fn memory(&self) -> [u64; 3] {
         let conns: usize = self.conns.iter().map(|(_, c)| c.held_bytes()).sum();
+        let slabs = self.conns.held_bytes() + self.exchanges.held_bytes();
         [
             self.buffered_bytes() as u64,
-            self.header_bytes() as u64,
-            (self.conns.held_bytes() + self.exchanges.held_bytes() + self.spares.held_bytes() + conns) as u64,
+            self.store.charged_bytes() as u64,
+            (slabs + conns + self.spares.held_bytes() + self.store.spare_bytes()) as u64,
         ]
     }
 

@@ -28,14 +28,9 @@ impl Engine {
         self.backlog_bytes + self.replay_bytes + self.output_bytes + self.reader_bytes
     }
 
-    /// Memory of header fields: those of the store, lists in use, and what decoders keep beside.
-    pub(super) fn header_bytes(&self) -> usize {
-        self.store.charged_bytes() + self.table_bytes
-    }
-
     /// Whether the tables of new connections would be of more harm than use.
     pub(super) fn is_short_of_tables(&self) -> bool {
-        self.header_bytes() > self.limits.interned_bytes / 2
+        self.store.charged_bytes() > self.limits.interned_bytes / 2
     }
 
     /// Called after whatever takes memory, or cancels streams.
@@ -46,7 +41,7 @@ impl Engine {
         if self.buffered_bytes() > self.limits.buffered_bytes {
             self.shed_largest(now);
         }
-        if self.header_bytes() > self.limits.interned_bytes - self.limits.interned_bytes / SHARE {
+        if self.store.charged_bytes() > self.limits.interned_bytes - self.limits.interned_bytes / SHARE {
             self.end_largest_owners(now);
         }
     }
@@ -103,7 +98,7 @@ impl Engine {
         let mut owners: Vec<_> = owners.map(|(key, _)| (self.owned_bytes(key), key)).collect();
         owners.sort_by_key(|(bytes, _)| Reverse(*bytes));
         for (bytes, key) in owners {
-            if self.header_bytes() <= goal || bytes == 0 {
+            if self.store.charged_bytes() <= goal || bytes == 0 {
                 break;
             }
             if self.conns.get(key).is_some_and(|c| !c.is_closing()) {
@@ -111,15 +106,13 @@ impl Engine {
                 self.refuse_peer(now, key, ErrorCode::EnhanceYourCalm, CloseReason::Shed, detail);
             }
         }
-        self.owners_in_vain = (self.header_bytes() > goal).then_some(now);
+        self.owners_in_vain = (self.store.charged_bytes() > goal).then_some(now);
     }
 
     /// Header fields of a connection's tables, and of what was asked on it.
     fn owned_bytes(&self, key: ConnKey) -> usize {
         let conn = &self.conns[key];
-        let tables = conn.decoder.held_bytes()
-            + conn.decoder.owned_bytes(&self.store)
-            + conn.encoder.owned_bytes(&self.store);
+        let tables = conn.decoder.owned_bytes(&self.store) + conn.encoder.owned_bytes(&self.store);
         let side = conn.side();
         let lists = conn.streams.values().filter_map(|&e| self.exchanges.get(e)).map(|ex| {
             // A request, and what its client has not taken of the answer, is the client's; what an endpoint has not

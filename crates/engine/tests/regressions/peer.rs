@@ -155,7 +155,7 @@ impl Peer {
                 Frame::Headers { stream, block, is_end } => {
                     let mut list = HeaderList::default();
                     let limits = HeaderLimits::default();
-                    self.decoder.decode(block, &limits, &mut self.store, &mut Vec::new(), &mut list).unwrap();
+                    self.decoder.decode(block, &limits, &mut self.store, &mut list).unwrap();
                     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
                     let fields = list.fields().iter();
                     let fields: Vec<_> = fields

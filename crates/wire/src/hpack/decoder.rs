@@ -1,11 +1,11 @@
 //! Header blocks to lists (RFC 7541 §3.2, §6).
 
-use super::huffman;
-use super::id::HeaderId;
+use super::decoder_table::{DecoderTable, Own, TABLE_SIZE, TableEntry};
+use super::huffman::{self, HasRareBytes};
 use super::integer;
-use super::list::HeaderList;
-use super::store::{HeaderStore, WireValue};
-use super::table::Table;
+use super::list::{HeaderList, Literal};
+use super::name::Name;
+use super::store::{ENTRY_OVERHEAD, HeaderStore, MOST_INDEXED};
 
 /// Why a block cannot be decoded. Each is a connection error of type COMPRESSION_ERROR (RFC 9113 §4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,9 +25,6 @@ pub enum DecodeError {
     /// A table size update after a field, a third one, or one above what we announced.
     #[error("a table size update that is not allowed here")]
     SizeUpdate,
-    /// The worker's store of fields is full.
-    #[error("the store of header fields is full")]
-    StoreFull,
 }
 
 /// Limits of what a peer may send as headers.
@@ -48,22 +45,19 @@ impl Default for HeaderLimits {
     }
 }
 
-/// Size of the dynamic table that we let peers use: the protocol's own default (RFC 9113 §6.5.2).
-pub(super) const TABLE_SIZE: usize = 4096;
-
 /// The decoding side of one connection.
 #[derive(Debug)]
 pub struct Decoder {
-    table: Table,
+    table: DecoderTable,
     /// Largest table that the peer may use.
-    limit: usize,
+    limit: u16,
     /// The next block has to begin with a table size update.
     owes_update: bool,
 }
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { table: Table::new(TABLE_SIZE), limit: TABLE_SIZE, owes_update: false }
+        Self { table: DecoderTable::default(), limit: TABLE_SIZE as u16, owes_update: false }
     }
 }
 
@@ -78,7 +72,6 @@ impl Decoder {
         block: &[u8],
         limits: &HeaderLimits,
         store: &mut HeaderStore,
-        scratch: &mut Vec<u8>,
         list: &mut HeaderList,
     ) -> Result<(), DecodeError> {
         let mut rest = block;
@@ -91,16 +84,13 @@ impl Decoder {
             if first & 0x80 != 0 {
                 updates_left = 0;
                 let index = take_integer(&mut rest, 7)?;
-                let id = self.table.get(index).ok_or(DecodeError::Index)?;
-                if list.admit(store.table_size(id), limits.list_bytes) {
-                    list.push_stored(id, store);
-                }
-            } else if first & 0xc0 == 0x40 {
+                self.indexed(index, limits, store, list)?;
+            } else if first & 0x40 != 0 {
                 updates_left = 0;
-                self.literal(&mut rest, 6, Indexing::Add, limits, store, scratch, list)?;
-            } else if first & 0xe0 == 0x20 {
+                self.literal(&mut rest, 6, Indexing::Add, limits, store, list)?;
+            } else if first & 0x20 != 0 {
                 let size = take_integer(&mut rest, 5)?;
-                if updates_left == 0 || size > self.limit {
+                if updates_left == 0 || size > usize::from(self.limit) {
                     return Err(DecodeError::SizeUpdate);
                 }
                 updates_left -= 1;
@@ -108,14 +98,60 @@ impl Decoder {
             } else {
                 updates_left = 0;
                 let indexing = if first & 0x10 != 0 { Indexing::Never } else { Indexing::Without };
-                self.literal(&mut rest, 4, indexing, limits, store, scratch, list)?;
+                self.literal(&mut rest, 4, indexing, limits, store, list)?;
             }
         }
         list.charge(store);
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all of one block's state, private and called twice")]
+    fn indexed(
+        &mut self,
+        index: usize,
+        limits: &HeaderLimits,
+        store: &mut HeaderStore,
+        list: &mut HeaderList,
+    ) -> Result<(), DecodeError> {
+        match self.table.get(index).ok_or(DecodeError::Index)? {
+            TableEntry::Stored(id) => {
+                list.push_stored_within(id, limits.list_bytes, store);
+            }
+            TableEntry::Own(own) => {
+                if list.admit(own.size(), limits.list_bytes) {
+                    self.second_use(index, &own, store, list);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A field that the peer speaks of again will come again: it moves to the store, where other connections' tables can
+    /// have it too. What never enters another table is copied instead.
+    fn second_use(&mut self, index: usize, own: &Own, store: &mut HeaderStore, list: &mut HeaderList) {
+        if !own.name.is_secret()
+            && own.size() <= MOST_INDEXED
+            && let Some(id) = self.table.store_entry(index, own, store)
+        {
+            list.push_stored(id, store);
+            return;
+        }
+        let (other_name, value) = self.table.parts(own);
+        let bytes = list.bytes();
+        let start = bytes.len();
+        bytes.extend_from_slice(other_name);
+        bytes.extend_from_slice(value);
+        list.push_literal(Literal {
+            name: own.name,
+            start,
+            name_len: other_name.len(),
+            coded: None,
+            is_valid: own.is_valid,
+            is_sensitive: false,
+            is_indexed: true,
+        });
+    }
+
+    /// A literal is put together at the end of the list's bytes, and stays there if the list has room for it.
     fn literal(
         &mut self,
         rest: &mut &[u8],
@@ -123,47 +159,71 @@ impl Decoder {
         indexing: Indexing,
         limits: &HeaderLimits,
         store: &mut HeaderStore,
-        scratch: &mut Vec<u8>,
         list: &mut HeaderList,
     ) -> Result<(), DecodeError> {
-        scratch.clear();
-        let name_index = take_integer(rest, prefix_bits)?;
-        let name_id = match name_index {
+        let start = list.bytes().len();
+        let (name, is_name_valid) = match take_integer(rest, prefix_bits)? {
             0 => {
-                let (is_huffman, bytes) = take_string(rest)?;
-                unpack(is_huffman, bytes, scratch)?;
-                None
+                let (is_huffman, coded) = take_string(rest)?;
+                unpack(is_huffman, coded, list.bytes())?;
+                let bytes = &list.bytes()[start..];
+                match Name::of(bytes) {
+                    Name::Other => (Name::Other, is_valid_name(bytes)),
+                    known => {
+                        list.bytes().truncate(start);
+                        (known, true)
+                    }
+                }
             }
             index => {
-                let id = self.table.get(index).ok_or(DecodeError::Index)?;
-                scratch.extend_from_slice(store.name_bytes(id));
-                Some(id)
+                let entry = self.table.get(index).ok_or(DecodeError::Index)?;
+                let (name, bytes, is_valid) = match &entry {
+                    TableEntry::Stored(id) => (store.name(*id), store.other_name(*id), store.is_valid(*id)),
+                    TableEntry::Own(own) => (own.name, self.table.parts(own).0, own.is_valid),
+                };
+                list.bytes().extend_from_slice(bytes);
+                (name, is_valid || name != Name::Other || is_valid_name(bytes))
             }
         };
-        let name_len = scratch.len();
-        let (is_huffman, wire) = take_string(rest)?;
-        unpack(is_huffman, wire, scratch)?;
-        let (name, value) = scratch.split_at(name_len);
-        let name_is_valid =
-            name_id.map_or_else(|| is_valid_name(name), |id| id.is_static() || is_valid_name(name));
-        let is_valid = name_is_valid && is_valid_value(value);
-        let fits = list.admit(name.len() + value.len() + 32, limits.list_bytes);
-        let wire = WireValue { is_huffman, bytes: wire };
+        let name_len = list.bytes().len() - start;
+        let (is_huffman, coded) = take_string(rest)?;
+        let has_rare = unpack(is_huffman, coded, list.bytes())?;
+        let (other_name, value) = list.bytes()[start..].split_at(name_len);
+        let is_valid = is_name_valid && is_valid_value(value, has_rare);
+        let size = name.text().len() + name_len + value.len() + ENTRY_OVERHEAD;
         if indexing == Indexing::Add {
-            let id = store.intern(name, value, wire, is_valid).map_err(|_| DecodeError::StoreFull)?;
-            if fits {
-                list.push_stored(id, store);
-            }
-            self.table.add(id, store);
-        } else if fits {
-            list.push_bytes(name, value, wire, is_valid, indexing == Indexing::Never);
+            self.table.add(name, other_name, value, is_valid, store);
+        }
+        if list.admit(size, limits.list_bytes) {
+            list.push_literal(Literal {
+                name,
+                start,
+                name_len,
+                coded: is_huffman.then_some(coded),
+                is_valid,
+                is_sensitive: indexing == Indexing::Never,
+                is_indexed: indexing == Indexing::Add,
+            });
+        } else {
+            list.bytes().truncate(start);
         }
         Ok(())
     }
 
-    /// Gives back memory that is not in use, for a connection at rest.
-    pub fn shrink(&mut self) {
-        self.table.shrink();
+    /// The peer has acknowledged this SETTINGS_HEADER_TABLE_SIZE of ours, at most the protocol's default: its next
+    /// block has to announce a table of this size or less, if it had a larger one (RFC 9113 §4.3.1).
+    pub fn set_limit(&mut self, limit: usize, store: &mut HeaderStore) {
+        let limit = limit.min(TABLE_SIZE);
+        self.limit = limit as u16;
+        if self.table.most() > limit {
+            self.owes_update = true;
+            self.table.resize(limit, store);
+        }
+    }
+
+    /// Gives back memory that is not in use, for a connection at rest. The table stays as the peer knows it.
+    pub fn shrink(&mut self, store: &mut HeaderStore) {
+        self.table.shrink(store);
     }
 
     /// Gives back all that the table owns, at the end of the connection.
@@ -171,20 +231,10 @@ impl Decoder {
         self.table.clear(store);
     }
 
-    /// Memory of the fields in the table, which others may own too.
+    /// Memory of the table, and of its fields in the store, which others may own too.
     #[must_use]
     pub fn owned_bytes(&self, store: &HeaderStore) -> usize {
         self.table.owned_bytes(store)
-    }
-
-    /// The peer has acknowledged this SETTINGS_HEADER_TABLE_SIZE of ours, at most the protocol's default: its next
-    /// block has to announce a table of this size or less, if it had a larger one (RFC 9113 §4.3.1).
-    pub fn set_limit(&mut self, limit: usize, store: &mut HeaderStore) {
-        self.limit = limit.min(TABLE_SIZE);
-        if self.table.most() > self.limit {
-            self.owes_update = true;
-            self.table.resize(self.limit, store);
-        }
     }
 
     /// Memory of the table beside the store.
@@ -193,10 +243,16 @@ impl Decoder {
         self.table.held_bytes()
     }
 
-    /// The id at an index, for tests that hold it against another decoder.
+    /// Name and value at an index, for tests that hold the table against another decoder's.
     #[must_use]
-    pub fn entry(&self, index: usize) -> Option<HeaderId> {
-        self.table.get(index)
+    pub fn entry<'a>(&'a self, index: usize, store: &'a HeaderStore) -> Option<(&'a [u8], &'a [u8])> {
+        Some(match self.table.get(index)? {
+            TableEntry::Stored(id) => (store.name_bytes(id), store.value(id)),
+            TableEntry::Own(own) => {
+                let (other_name, value) = self.table.parts(&own);
+                (if own.name == Name::Other { other_name } else { own.name.text().as_bytes() }, value)
+            }
+        })
     }
 }
 
@@ -219,34 +275,46 @@ fn take_string<'a>(rest: &mut &'a [u8]) -> Result<(bool, &'a [u8]), DecodeError>
     Ok((is_huffman, string))
 }
 
-fn unpack(is_huffman: bool, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+/// Appends a string's bytes; says whether some of them may be forbidden in values.
+fn unpack(is_huffman: bool, bytes: &[u8], out: &mut Vec<u8>) -> Result<HasRareBytes, DecodeError> {
     if is_huffman {
-        huffman::decode(bytes, out).map_err(|_| DecodeError::Huffman)
+        huffman::decode_value(bytes, out).map_err(|_| DecodeError::Huffman)
     } else {
         out.extend_from_slice(bytes);
-        Ok(())
+        Ok(HasRareBytes(true))
     }
 }
 
-/// Lower case, no space, no control byte, no colon but a pseudo-header's first (RFC 9113 §8.2.1); unknown
-/// pseudo-headers are the engine's to refuse.
+/// Bytes that a name may have (RFC 9113 §8.2.1): `tchar` of RFC 9110 §5.6.2 but upper case.
+const IS_NAME_BYTE: [bool; 256] = {
+    const SIGNS: &[u8] = b"!#$%&'*+-.^_`|~";
+    let (mut out, mut b, mut i) = ([false; 256], 0u8, 0);
+    while b < 128 {
+        out[b as usize] = b.is_ascii_lowercase() || b.is_ascii_digit();
+        b += 1;
+    }
+    while i < SIGNS.len() {
+        out[SIGNS[i] as usize] = true;
+        i += 1;
+    }
+    out
+};
+
+/// Name bytes only, and no colon but a pseudo-header's first; unknown pseudo-headers are the engine's to refuse.
 fn is_valid_name(name: &[u8]) -> bool {
     let rest = name.strip_prefix(b":").unwrap_or(name);
-    !rest.is_empty() && rest.iter().all(|&b| is_token_byte(b) && !b.is_ascii_uppercase())
+    !rest.is_empty() && rest.iter().all(|&b| IS_NAME_BYTE[usize::from(b)])
 }
 
-/// `tchar` of RFC 9110 §5.6.2.
-fn is_token_byte(b: u8) -> bool {
-    const SIGNS: &[u8] = b"!#$%&'*+-.^_`|~";
-    b.is_ascii_alphanumeric() || SIGNS.contains(&b)
-}
-
-/// No NUL, CR or LF, and no space at either end (RFC 9113 §8.2.1).
-fn is_valid_value(value: &[u8]) -> bool {
+/// No NUL, CR or LF, which are rare bytes, and no space at either end (RFC 9113 §8.2.1).
+fn is_valid_value(value: &[u8], HasRareBytes(has_rare): HasRareBytes) -> bool {
     let is_space = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
-    !is_space(value.first())
-        && !is_space(value.last())
-        && !value.iter().fold(false, |bad, &b| bad | matches!(b, 0 | b'\r' | b'\n'))
+    let is_forbidden = |b: u8| matches!(b, 0 | b'\r' | b'\n');
+    if is_space(value.first()) || is_space(value.last()) {
+        return false;
+    }
+    // All bytes are looked at, whatever they are: so the compiler makes wide comparisons of it.
+    !has_rare || !value.iter().fold(false, |bad, &b| bad | is_forbidden(b))
 }
 
 #[cfg(test)]
@@ -276,8 +344,7 @@ mod tests {
 
         fn decode(&mut self, block: &[u8]) -> Result<Vec<(String, String)>, DecodeError> {
             let mut list = HeaderList::default();
-            let result =
-                self.decoder.decode(block, &self.limits, &mut self.store, &mut Vec::new(), &mut list);
+            let result = self.decoder.decode(block, &self.limits, &mut self.store, &mut list);
             let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
             let fields = list
                 .fields()
@@ -321,8 +388,8 @@ mod tests {
                 ("custom-key", "custom-value"),
             ];
             assert_eq!(bench.decode(&hex(blocks[2])).unwrap(), pairs(&third));
-            let newest = bench.decoder.entry(62).unwrap();
-            assert_eq!(bench.store.value(newest), b"custom-value");
+            let newest = bench.decoder.entry(62, &bench.store).unwrap();
+            assert_eq!(newest, (&b"custom-key"[..], &b"custom-value"[..]));
             bench.decoder.clear(&mut bench.store);
             assert_eq!(bench.store.owned_fields(), 0);
         }
@@ -344,11 +411,49 @@ mod tests {
         bench.limits.list_bytes = 34;
         let mut list = HeaderList::default();
         let block = hex("4001 6101 31 4001 6201 32");
-        bench.decoder.decode(&block, &bench.limits, &mut bench.store, &mut Vec::new(), &mut list).unwrap();
+        bench.decoder.decode(&block, &bench.limits, &mut bench.store, &mut list).unwrap();
         assert!(list.is_truncated());
         assert_eq!(list.fields().len(), 1);
         list.clear(&mut bench.store);
         assert_eq!(bench.decode(&hex("be")).unwrap(), pairs(&[("b", "2")]), "exactly 34 bytes pass");
+    }
+
+    #[test]
+    fn a_table_that_was_taken_from_the_peer_is_gone_at_once_and_its_next_block_says_so() {
+        let filled = || {
+            let mut bench = Bench::new();
+            bench.decode(&hex("4001 6101 31")).unwrap();
+            assert!(bench.decoder.held_bytes() > 0);
+            bench
+        };
+        let mut bench = filled();
+        bench.decoder.set_limit(0, &mut bench.store);
+        assert_eq!((bench.decoder.held_bytes(), bench.store.charged_bytes()), (0, 0));
+        assert_eq!(bench.decode(&hex("82")), Err(DecodeError::SizeUpdate));
+        let mut bench = filled();
+        bench.decoder.set_limit(64, &mut bench.store);
+        assert_eq!(bench.decode(&hex("3f22")), Err(DecodeError::SizeUpdate), "65 is one too many");
+        let mut bench = filled();
+        bench.decoder.set_limit(64, &mut bench.store);
+        assert_eq!(bench.decode(&hex("3f21 be")).unwrap(), pairs(&[("a", "1")]), "64 is allowed");
+        assert_eq!(bench.decode(&hex("be")).unwrap(), pairs(&[("a", "1")]), "said once is enough");
+    }
+
+    #[test]
+    fn memory_of_tables_and_lists_is_known_to_the_store_until_they_are_cleared() {
+        let (mut bench, mut list) = (Bench::new(), HeaderList::default());
+        let block = hex("4001 6101 31 be 0001 6201 32 82");
+        bench.decoder.decode(&block, &bench.limits, &mut bench.store, &mut list).unwrap();
+        assert_eq!(list.fields().len(), 4);
+        let (tables, lists) = (bench.decoder.owned_bytes(&bench.store), list.owned_bytes(&bench.store));
+        // The field that was used by its index has two owners.
+        assert_eq!(bench.store.charged_bytes(), tables + lists - bench.store.owned_bytes());
+        assert!(bench.store.owned_bytes() > 0);
+        bench.decoder.shrink(&mut bench.store);
+        list.clear(&mut bench.store);
+        assert_eq!(bench.store.charged_bytes(), bench.decoder.owned_bytes(&bench.store));
+        bench.decoder.clear(&mut bench.store);
+        assert_eq!((bench.store.charged_bytes(), bench.decoder.held_bytes()), (0, 0));
     }
 
     #[test]
@@ -371,7 +476,7 @@ mod tests {
 
     #[test]
     fn names_and_values_that_the_protocol_forbids_are_marked() {
-        for (name, value, valid) in [
+        let cases = [
             (&b"x-a"[..], &b"ok"[..], true),
             (b"X-a", b"ok", false),
             (b"x a", b"ok", false),
@@ -380,17 +485,26 @@ mod tests {
             (b"x-a", b" ok", false),
             (b"x-a", b"o\nk", false),
             (b"x-a", b"o\0k", false),
+            (b"x-a", b"0123456789012345678901234567890123456789\r0123456789", false),
+            (b"x-a", b"ok\t", false),
+            (b"x-a", b"{~\xff", true),
             (b"x-a", b"", true),
-        ] {
+        ];
+        for ((name, value, valid), is_coded) in cases.iter().flat_map(|case| [(*case, false), (*case, true)])
+        {
             let mut block = vec![0x00, name.len() as u8];
             block.extend_from_slice(name);
-            block.push(value.len() as u8);
-            block.extend_from_slice(value);
+            if is_coded {
+                let mut coded = Vec::new();
+                huffman::encode(value, &mut coded);
+                block.push(0x80 | coded.len() as u8);
+                block.extend_from_slice(&coded);
+            } else {
+                block.push(value.len() as u8);
+                block.extend_from_slice(value);
+            }
             let (mut bench, mut list) = (Bench::new(), HeaderList::default());
-            bench
-                .decoder
-                .decode(&block, &bench.limits, &mut bench.store, &mut Vec::new(), &mut list)
-                .unwrap();
+            bench.decoder.decode(&block, &bench.limits, &mut bench.store, &mut list).unwrap();
             assert_eq!(list.fields()[0].is_valid, valid, "{name:?} {value:?}");
             assert_eq!(list.fields()[0].name, Name::Other);
         }

@@ -1,12 +1,12 @@
 //! Lists to header blocks (RFC 7541 §3.1, §6), index to index.
 
+use super::encoder_table::EncoderTable;
 use super::id::HeaderId;
 use super::integer;
 use super::list::{Field, FieldForm, HeaderList};
 use super::name::{Name, NameSet};
 use super::static_table;
-use super::store::{HeaderStore, WireValue};
-use super::table::Table;
+use super::store::{HeaderStore, MOST_INDEXED, WireValue};
 
 /// Which fields may enter the table of a connection. Fields marked never-indexed and secrets never do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,22 +52,20 @@ impl IndexPolicy {
 /// The encoding side of one connection.
 #[derive(Debug)]
 pub struct Encoder {
-    table: Table,
+    table: EncoderTable,
     policy: IndexPolicy,
     /// Smallest and last size that the next block has to announce.
-    size_update: Option<(usize, usize)>,
+    size_update: Option<(u16, u16)>,
 }
 
 /// Largest table that we use, whatever the peer allows.
 const MOST_TABLE: usize = 4096;
-/// Fields larger than this would push the rest out of the table.
-const MOST_INDEXED: usize = 1024;
 
 impl Encoder {
     /// An encoder with the protocol's default table.
     #[must_use]
     pub fn new(policy: IndexPolicy) -> Self {
-        Self { table: Table::new(MOST_TABLE), policy, size_update: None }
+        Self { table: EncoderTable::new(MOST_TABLE), policy, size_update: None }
     }
 
     /// The peer's SETTINGS_HEADER_TABLE_SIZE; the next block announces what is made of it (RFC 7541 §4.2).
@@ -76,8 +74,8 @@ impl Encoder {
         if size == self.table.most() {
             return;
         }
-        let smallest = self.size_update.map_or(size, |(smallest, _)| smallest.min(size));
-        self.size_update = Some((smallest, size));
+        let smallest = self.size_update.map_or(size as u16, |(smallest, _)| smallest.min(size as u16));
+        self.size_update = Some((smallest, size as u16));
         self.table.resize(size, store);
     }
 
@@ -85,9 +83,9 @@ impl Encoder {
     pub fn encode(&mut self, list: &HeaderList, store: &mut HeaderStore, out: &mut Vec<u8>) {
         if let Some((smallest, last)) = self.size_update.take() {
             if smallest < last {
-                integer::encode(smallest, 5, 0x20, out);
+                integer::encode(usize::from(smallest), 5, 0x20, out);
             }
-            integer::encode(last, 5, 0x20, out);
+            integer::encode(usize::from(last), 5, 0x20, out);
         }
         for field in list.fields() {
             if let FieldForm::Stored(id) = field.form {
@@ -97,7 +95,7 @@ impl Encoder {
                 }
                 if self.policy.allows(field, store.value(id)) && self.fits(id, store) {
                     self.name(list, field, 6, 0x40, store, out);
-                    value(store.wire_value(id), out);
+                    value(list.wire_value(field, store), out);
                     store.retain(id);
                     self.table.add(id, store);
                     continue;
@@ -190,11 +188,11 @@ mod tests {
         /// What the endpoint reads of a block of the client, and the block's length on its wire.
         fn pass(&mut self, block: &[u8]) -> (Vec<ReadField>, usize) {
             let (mut list, mut out, limits) = (HeaderList::default(), Vec::new(), HeaderLimits::default());
-            self.client.decode(block, &limits, &mut self.store, &mut Vec::new(), &mut list).unwrap();
+            self.client.decode(block, &limits, &mut self.store, &mut list).unwrap();
             self.encoder.encode(&list, &mut self.store, &mut out);
             list.clear(&mut self.store);
             let mut read = HeaderList::default();
-            self.endpoint.decode(&out, &limits, &mut self.store, &mut Vec::new(), &mut read).unwrap();
+            self.endpoint.decode(&out, &limits, &mut self.store, &mut read).unwrap();
             let fields = read
                 .fields()
                 .iter()
@@ -217,33 +215,81 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_repeats_costs_one_byte_on_the_other_side() {
+    fn a_field_enters_the_other_sides_table_when_it_repeats_and_then_costs_one_byte() {
         let mut relay = Relay::new(IndexPolicy::SHARED);
         let first = relay.pass(&[&[0x83][..], &literal(0x40, ":path", "/a.B/C")].concat());
+        assert_eq!(relay.endpoint.entry(62, &relay.store), None, "not yet: most fields come once");
         let second = relay.pass(&[0x83, 0xbe]);
-        assert_eq!(first.0, second.0);
-        assert_eq!(second.1, 2);
+        assert_eq!(relay.endpoint.entry(62, &relay.store), Some((&b":path"[..], &b"/a.B/C"[..])));
+        let third = relay.pass(&[0x83, 0xbe]);
+        assert_eq!((&first.0, &second.0), (&second.0, &third.0));
+        assert_eq!((first.1, second.1, third.1), (9, 9, 2));
+    }
+
+    #[test]
+    fn a_client_that_comes_later_finds_the_fields_of_the_first_in_the_table() {
+        let mut relay = Relay::new(IndexPolicy::SHARED);
+        let block = literal(0x40, "user-agent", "grpc-go/1.76.0");
+        relay.pass(&block);
+        relay.pass(&[0xbe]);
+        let mut first = std::mem::take(&mut relay.client);
+        relay.pass(&block);
+        let (fields, length) = relay.pass(&[0xbe]);
+        assert_eq!((fields[0].1.as_slice(), length), (&b"grpc-go/1.76.0"[..], 1));
+        first.clear(&mut relay.store);
+        assert_eq!(relay.pass(&[0xbe]).1, 1, "it stays while anybody has it");
+    }
+
+    #[test]
+    fn a_full_store_costs_bytes_and_nothing_else() {
+        let mut relay = Relay::new(IndexPolicy::Private);
+        relay.store = HeaderStore::new((5, 6), 0);
+        let first = relay.pass(&literal(0x40, "x-tenant", "seven"));
+        let second = relay.pass(&[0xbe]);
+        assert_eq!(first, second);
+        assert_eq!((relay.store.owned_fields(), relay.store.take_refused()), (0, 1));
+    }
+
+    #[test]
+    fn a_field_near_the_size_of_a_table_stays_out_of_it() {
+        let mut relay = Relay::new(IndexPolicy::Private);
+        let mut pass = |length: usize| {
+            let mut block = vec![0x40, 3];
+            block.extend_from_slice(b"x-a");
+            integer::encode(length, 7, 0, &mut block);
+            block.extend_from_slice(&vec![b'v'; length]);
+            relay.pass(&block);
+            relay.pass(&[0xbe]);
+            relay.pass(&[0xbe]).1
+        };
+        assert_eq!(pass(MOST_INDEXED - 32 - 3), 1);
+        assert!(pass(MOST_INDEXED - 32 - 2) > 900, "one byte more is sent as a literal each time");
     }
 
     #[test]
     fn a_secret_never_enters_a_shared_table_and_is_marked_never_indexed() {
         let mut relay = Relay::new(IndexPolicy::SHARED);
         let (fields, first) = relay.pass(&literal(0x40, "authorization", "Bearer x"));
-        let (_, second) = relay.pass(&[0xbe]);
-        assert!(fields[0].2);
-        assert_eq!(first, second);
-        assert_eq!(relay.endpoint.entry(62), None);
+        let (again, second) = relay.pass(&[0xbe]);
+        assert!(fields[0].2 && again[0].2);
+        assert_eq!((first, relay.pass(&[0xbe]).1), (second, second));
+        assert_eq!(relay.store.owned_fields(), 0, "not even the worker's store has it");
+        assert_eq!(relay.endpoint.entry(62, &relay.store), None);
     }
 
     #[test]
     fn names_outside_the_list_and_paths_with_a_query_do_not_enter_a_shared_table() {
         let mut relay = Relay::new(IndexPolicy::SHARED);
-        relay.pass(&literal(0x40, "x-tenant", "7"));
-        relay.pass(&literal(0x40, ":path", "/a?token=1"));
-        assert_eq!(relay.endpoint.entry(62), None);
+        for block in [literal(0x40, "x-tenant", "7"), literal(0x40, ":path", "/a?token=1")] {
+            relay.pass(&block);
+            relay.pass(&[0xbe]);
+            relay.pass(&[0xbe]);
+        }
+        assert_eq!(relay.endpoint.entry(62, &relay.store), None);
         let mut private = Relay::new(IndexPolicy::Private);
         private.pass(&literal(0x40, "x-tenant", "7"));
-        assert!(private.endpoint.entry(62).is_some());
+        private.pass(&[0xbe]);
+        assert!(private.endpoint.entry(62, &private.store).is_some());
     }
 
     #[test]
@@ -257,12 +303,14 @@ mod tests {
     fn a_peer_that_allows_no_table_gets_none() {
         let mut relay = Relay::new(IndexPolicy::SHARED);
         relay.pass(&literal(0x40, ":path", "/x"));
+        relay.pass(&[0xbe]);
+        assert!(relay.endpoint.entry(62, &relay.store).is_some());
         relay.encoder.set_peer_limit(0, &mut relay.store);
         relay.encoder.set_peer_limit(4096, &mut relay.store);
         relay.encoder.set_peer_limit(0, &mut relay.store);
         let (fields, _) = relay.pass(&[0xbe]);
         assert_eq!(fields[0].1, b"/x");
-        assert_eq!(relay.endpoint.entry(62), None);
+        assert_eq!(relay.endpoint.entry(62, &relay.store), None);
         relay.client.clear(&mut relay.store);
         relay.endpoint.clear(&mut relay.store);
         assert_eq!(relay.store.owned_fields(), 0, "the encoder's table is empty");

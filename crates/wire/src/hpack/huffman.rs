@@ -21,8 +21,12 @@ const LENGTHS: [u8; 257] = [
 
 const LONGEST: usize = 30;
 const EOS: u16 = 256;
-/// Bits that the first look-up takes: every letter, digit and sign of common header values is shorter.
-const FIRST_BITS: usize = 10;
+/// Bits that one look-up takes: two digits, or a letter and a digit. Only bytes that are rare in header values have longer codes.
+const STEP_BITS: usize = 12;
+/// Most bytes that one look-up gives.
+const STEP_BYTES: usize = 2;
+/// Look-ups between two refills of the register: it holds at least 56 bits after one.
+const STEPS: usize = 4;
 
 /// The code, derived from [`LENGTHS`].
 struct Code {
@@ -36,11 +40,18 @@ struct Code {
     count: [u32; LONGEST + 1],
     /// Where each length begins in `ordered`.
     offset: [u16; LONGEST + 1],
-    /// For the next [`FIRST_BITS`] bits: symbol × 16 + length, or 0 where the code is longer.
-    short: [u16; 1 << FIRST_BITS],
+}
+
+/// What the next [`STEP_BITS`] bits begin with: one or two whole codes, or none if the first is longer.
+#[derive(Clone, Copy)]
+struct Step {
+    symbols: [u8; STEP_BYTES],
+    count: u8,
+    bits: u8,
 }
 
 static CODE: Code = derive();
+static STEPS_OF: [Step; 1 << STEP_BITS] = derive_steps();
 
 const fn derive() -> Code {
     let mut code = Code {
@@ -49,7 +60,6 @@ const fn derive() -> Code {
         first_code: [0; LONGEST + 1],
         count: [0; LONGEST + 1],
         offset: [0; LONGEST + 1],
-        short: [0; 1 << FIRST_BITS],
     };
     let (mut next, mut place, mut length) = (0u32, 0usize, 1usize);
     while length <= LONGEST {
@@ -61,14 +71,6 @@ const fn derive() -> Code {
             if LENGTHS[symbol] as usize == length {
                 code.codes[symbol] = next;
                 code.ordered[place] = symbol as u16;
-                if length <= FIRST_BITS {
-                    let shift = FIRST_BITS - length;
-                    let mut i = 0;
-                    while i < (1 << shift) {
-                        code.short[((next as usize) << shift) + i] = ((symbol as u16) << 4) | length as u16;
-                        i += 1;
-                    }
-                }
                 next += 1;
                 place += 1;
                 code.count[length] += 1;
@@ -80,6 +82,40 @@ const fn derive() -> Code {
     code
 }
 
+const fn derive_steps() -> [Step; 1 << STEP_BITS] {
+    let code = derive();
+    let mut single = [Step { symbols: [0; STEP_BYTES], count: 0, bits: 0 }; 1 << STEP_BITS];
+    let mut symbol = 0;
+    while symbol < 256 {
+        let length = LENGTHS[symbol] as usize;
+        if length <= STEP_BITS {
+            let spare = STEP_BITS - length;
+            let mut i = 0;
+            while i < (1 << spare) {
+                single[((code.codes[symbol] as usize) << spare) + i] =
+                    Step { symbols: [symbol as u8, 0], count: 1, bits: length as u8 };
+                i += 1;
+            }
+        }
+        symbol += 1;
+    }
+    let mut steps = single;
+    let mut window = 0;
+    while window < steps.len() {
+        let first = single[window];
+        let second = single[(window << first.bits) & ((1 << STEP_BITS) - 1)];
+        if first.count == 1 && second.count == 1 && (first.bits + second.bits) as usize <= STEP_BITS {
+            steps[window] = Step {
+                symbols: [first.symbols[0], second.symbols[0]],
+                count: 2,
+                bits: first.bits + second.bits,
+            };
+        }
+        window += 1;
+    }
+    steps
+}
+
 /// A string that is not a Huffman coding: a code for EOS, or padding that is too long or not all ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadHuffman;
@@ -89,52 +125,118 @@ pub struct BadHuffman;
 /// # Errors
 /// What RFC 7541 §5.2 calls a decoding error; `out` then holds what came before it.
 pub fn decode(coded: &[u8], out: &mut Vec<u8>) -> Result<(), BadHuffman> {
-    out.reserve(coded.len() * 8 / 5 + 1);
-    let (mut bits, mut held) = (0u64, 0usize);
-    let mut rest = coded;
-    loop {
-        while held <= 56 {
-            let Some((&byte, after)) = rest.split_first() else { break };
-            bits = (bits << 8) | u64::from(byte);
-            held += 8;
-            rest = after;
-        }
-        // With bytes left to come, at least 57 bits are held: several codes can be taken without looking again.
-        while held >= LONGEST || (rest.is_empty() && held > 0) {
-            let window =
-                if held >= FIRST_BITS { bits >> (held - FIRST_BITS) } else { padded(bits, held, FIRST_BITS) };
-            let hit = CODE.short[(window as usize) & ((1 << FIRST_BITS) - 1)];
-            let length = usize::from(hit & 15);
-            if length != 0 && length <= held {
-                out.push((hit >> 4) as u8);
-                held -= length;
-                continue;
-            }
-            match long_symbol(bits, held) {
-                Some((EOS, _)) => return Err(BadHuffman),
-                Some((symbol, length)) => {
-                    out.push(symbol as u8);
-                    held -= length;
-                }
-                None if held < 8 && padded(0, 0, held) == bits & ((1 << held) - 1) => return Ok(()),
-                None => return Err(BadHuffman),
-            }
-        }
-        if rest.is_empty() && held == 0 {
-            return Ok(());
+    decode_value(coded, out).map(|_| ())
+}
+
+/// Whether there are bytes with codes of more than [`STEP_BITS`] among the decoded ones. All that a header value must not
+/// have are such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HasRareBytes(pub(super) bool);
+
+/// As [`decode`], and says more of the bytes.
+pub(super) fn decode_value(coded: &[u8], out: &mut Vec<u8>) -> Result<HasRareBytes, BadHuffman> {
+    let mut place = out.len();
+    // Room for a whole turn of look-ups behind the last byte that there can be.
+    out.resize(place + coded.len() * 8 / 5 + STEPS * STEP_BYTES, 0);
+    let result = decode_into(coded, out, &mut place);
+    out.truncate(place);
+    result
+}
+
+/// Bits of the code that were not taken yet, from the highest of `bits`. Below the `held` ones stands anything.
+struct Register {
+    bits: u64,
+    held: usize,
+}
+
+impl Register {
+    fn step(&self) -> Step {
+        STEPS_OF[(self.bits >> (u64::BITS as usize - STEP_BITS)) as usize]
+    }
+
+    fn take(&mut self, bits: usize) {
+        self.bits <<= bits;
+        self.held -= bits;
+    }
+}
+
+/// The first eight bytes of `rest`, which is the end of `all`, with zeros behind the end.
+fn eight_bytes(all: &[u8], rest: &[u8]) -> u64 {
+    if let Some(next) = rest.first_chunk::<8>() {
+        return u64::from_be_bytes(*next);
+    }
+    match all.last_chunk::<8>() {
+        Some(last) => u64::from_be_bytes(*last).checked_shl(64 - 8 * rest.len() as u32).unwrap_or(0),
+        None => {
+            let mut bytes = [0; 8];
+            bytes[..rest.len()].copy_from_slice(rest);
+            u64::from_be_bytes(bytes)
         }
     }
 }
 
-/// The lowest `held` bits of `bits`, filled with ones up to `width`.
-const fn padded(bits: u64, held: usize, width: usize) -> u64 {
-    ((bits & ((1 << held) - 1)) << (width - held)) | ((1 << (width - held)) - 1)
+fn decode_into(coded: &[u8], out: &mut [u8], place: &mut usize) -> Result<HasRareBytes, BadHuffman> {
+    let mut register = Register { bits: 0, held: 0 };
+    let (mut rest, mut has_rare) = (coded, false);
+    loop {
+        let whole = ((63 - register.held) / 8).min(rest.len());
+        let fresh = u64::MAX >> register.held;
+        register.bits = (register.bits & !fresh) | (eight_bytes(coded, rest) >> register.held);
+        register.held += whole * 8;
+        rest = &rest[whole..];
+        if register.held < STEPS * STEP_BITS {
+            break;
+        }
+        let (mut bytes, mut count, mut is_long) = (0u64, 0usize, false);
+        for _ in 0..STEPS {
+            let step = register.step();
+            bytes |= u64::from(u16::from_le_bytes(step.symbols)) << (8 * count);
+            count += usize::from(step.count);
+            register.take(usize::from(step.bits));
+            is_long |= step.count == 0;
+        }
+        out[*place..*place + STEPS * STEP_BYTES].copy_from_slice(&bytes.to_le_bytes());
+        *place += count;
+        if is_long && register.held >= LONGEST {
+            put_long(&mut register, out, place)?;
+            has_rare = true;
+        }
+    }
+    // The last bits. As if ones came behind them: such is the padding, and no code but EOS is all ones.
+    register.bits |= u64::MAX >> register.held;
+    while register.held > 0 {
+        let step = register.step();
+        if step.count > 0 && usize::from(step.bits) <= register.held {
+            out[*place..*place + STEP_BYTES].copy_from_slice(&step.symbols);
+            *place += usize::from(step.count);
+            register.take(usize::from(step.bits));
+            register.bits |= u64::MAX >> register.held;
+        } else if register.held < 8 && register.bits.leading_ones() as usize >= register.held {
+            break;
+        } else {
+            has_rare |= put_long(&mut register, out, place)? > STEP_BITS;
+            register.bits |= u64::MAX >> register.held;
+        }
+    }
+    Ok(HasRareBytes(has_rare))
 }
 
-/// The symbol at the front of the `held` lowest bits, by its length; `None` if no whole code is there.
+/// Takes one code of any length, and gives the length.
+fn put_long(register: &mut Register, out: &mut [u8], place: &mut usize) -> Result<usize, BadHuffman> {
+    let (symbol, length) = long_symbol(register.bits, register.held).ok_or(BadHuffman)?;
+    if symbol == EOS {
+        return Err(BadHuffman);
+    }
+    out[*place] = symbol as u8;
+    *place += 1;
+    register.take(length);
+    Ok(length)
+}
+
+/// The symbol at the front of the `held` highest bits, by its length; `None` if no whole code is there.
 fn long_symbol(bits: u64, held: usize) -> Option<(u16, usize)> {
     for length in 5..=LONGEST.min(held) {
-        let front = ((bits >> (held - length)) & ((1 << length) - 1)) as u32;
+        let front = (bits >> (u64::BITS as usize - length)) as u32;
         let Some(nth) = front.checked_sub(CODE.first_code[length]) else { continue };
         if nth < CODE.count[length] {
             return Some((CODE.ordered[usize::from(CODE.offset[length]) + nth as usize], length));
@@ -199,6 +301,42 @@ mod tests {
             decode(&coded, &mut out).unwrap();
             assert_eq!(out, plain);
         }
+    }
+
+    #[test]
+    fn a_string_of_any_length_decodes_to_itself_alone() {
+        let plain: Vec<u8> = (0..200u8).map(|i| b"09afz/-Z~{\x00\r\xff"[usize::from(i) % 13]).collect();
+        for from in 0..13 {
+            for to in from..plain.len() {
+                let (mut coded, mut out) = (Vec::new(), b"before".to_vec());
+                encode(&plain[from..to], &mut coded);
+                decode(&coded, &mut out).unwrap();
+                assert_eq!(out.strip_prefix(b"before"), Some(&plain[from..to]));
+                // One bit of padding too many, as a byte of its own.
+                coded.push(0xff);
+                assert_eq!(decode(&coded, &mut out), Err(BadHuffman), "{from}..{to}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_that_a_value_must_not_have_is_told() {
+        for byte in 0..=255u8 {
+            for before in 0..40 {
+                let (mut coded, mut out) = (Vec::new(), Vec::new());
+                let mut plain = vec![b'5'; before];
+                plain.push(byte);
+                plain.extend_from_slice(&b"0123456789"[..before % 10]);
+                encode(&plain, &mut coded);
+                let told = decode_value(&coded, &mut out).unwrap();
+                assert_eq!(
+                    told,
+                    HasRareBytes(LENGTHS[usize::from(byte)] > STEP_BITS as u8),
+                    "{byte} at {before}"
+                );
+            }
+        }
+        assert!([0, b'\r', b'\n'].iter().all(|b| usize::from(LENGTHS[usize::from(*b)]) > STEP_BITS));
     }
 
     #[test]

@@ -8,36 +8,40 @@ const MOST_OCTETS: u32 = 4;
 pub(super) struct BadInteger;
 
 /// Reads an integer whose first octet has `prefix_bits` of it; moves `input` past it.
+#[inline]
 pub(super) fn decode(input: &mut &[u8], prefix_bits: u32) -> Result<usize, BadInteger> {
-    let (&first, mut rest) = input.split_first().ok_or(BadInteger)?;
+    let (&first, rest) = input.split_first().ok_or(BadInteger)?;
+    *input = rest;
     let mask = (1usize << prefix_bits) - 1;
-    let mut value = usize::from(first) & mask;
-    if value == mask {
-        let mut shift = 0;
-        loop {
-            let (&octet, after) = rest.split_first().ok_or(BadInteger)?;
-            if shift == 7 * MOST_OCTETS {
-                return Err(BadInteger);
-            }
-            rest = after;
-            value += usize::from(octet & 0x7f) << shift;
-            shift += 7;
-            if octet & 0x80 == 0 {
-                break;
-            }
+    let value = usize::from(first) & mask;
+    if value < mask { Ok(value) } else { decode_rest(input, mask) }
+}
+
+/// The octets behind a prefix of ones, which are worth `value`.
+fn decode_rest(input: &mut &[u8], mut value: usize) -> Result<usize, BadInteger> {
+    for nth in 0..MOST_OCTETS {
+        let (&octet, rest) = input.split_first().ok_or(BadInteger)?;
+        *input = rest;
+        value += usize::from(octet & 0x7f) << (7 * nth);
+        if octet & 0x80 == 0 {
+            return Ok(value);
         }
     }
-    *input = rest;
-    Ok(value)
+    Err(BadInteger)
 }
 
 /// Appends an integer; `flags` are the bits above the prefix in the first octet.
+#[inline]
 pub(super) fn encode(value: usize, prefix_bits: u32, flags: u8, out: &mut Vec<u8>) {
     let mask = (1usize << prefix_bits) - 1;
     if value < mask {
         out.push(flags | value as u8);
-        return;
+    } else {
+        encode_rest(value, mask, flags, out);
     }
+}
+
+fn encode_rest(value: usize, mask: usize, flags: u8, out: &mut Vec<u8>) {
     out.push(flags | mask as u8);
     let mut rest = value - mask;
     while rest >= 0x80 {

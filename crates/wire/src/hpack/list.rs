@@ -1,8 +1,8 @@
-//! A decoded header block: ids where the peer used its table, bytes where it did not.
+//! A decoded header block: ids where the peer speaks of what it sent before, bytes where it does not.
 
 use super::id::HeaderId;
 use super::name::Name;
-use super::store::{HeaderStore, WireValue};
+use super::store::{HeaderStore, Traits, WireValue};
 
 /// How a field was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +23,14 @@ pub struct Field {
     pub is_valid: bool,
     /// Marked never-indexed by the peer (RFC 7541 §6.2.3), which must be kept.
     pub is_sensitive: bool,
+    /// Whether the peer took it from its dynamic table, or put it there.
+    pub is_indexed: bool,
     is_huffman: bool,
-    name_at: (u32, u32),
-    value_at: (u32, u32),
-    wire_at: (u32, u32),
+    /// Where a literal's bytes begin: the name if it is not a known one, the value, and the coded value if it came so.
+    at: u32,
+    name_len: u32,
+    value_len: u32,
+    coded_len: u32,
 }
 
 impl Field {
@@ -35,6 +39,24 @@ impl Field {
     pub fn form(&self) -> FieldForm {
         self.form
     }
+
+    fn value_at(&self) -> usize {
+        self.at as usize + self.name_len as usize
+    }
+}
+
+/// A literal whose name, if it is not a known one, and value are the last bytes of the list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Literal<'a> {
+    pub(super) name: Name,
+    /// The list's length before the literal.
+    pub(super) start: usize,
+    pub(super) name_len: usize,
+    /// The value as it came, if it came Huffman-coded.
+    pub(super) coded: Option<&'a [u8]>,
+    pub(super) is_valid: bool,
+    pub(super) is_sensitive: bool,
+    pub(super) is_indexed: bool,
 }
 
 /// A decoded header block. It owns the ids in it, so it must be given back with [`HeaderList::clear`].
@@ -72,7 +94,8 @@ impl HeaderList {
     pub fn name_bytes<'a>(&'a self, field: &Field, store: &'a HeaderStore) -> &'a [u8] {
         match field.form {
             FieldForm::Stored(id) => store.name_bytes(id),
-            FieldForm::Literal => self.slice(field.name_at),
+            FieldForm::Literal if field.name != Name::Other => field.name.text().as_bytes(),
+            FieldForm::Literal => self.slice(field.at as usize, field.name_len),
         }
     }
 
@@ -81,7 +104,7 @@ impl HeaderList {
     pub fn value<'a>(&'a self, field: &Field, store: &'a HeaderStore) -> &'a [u8] {
         match field.form {
             FieldForm::Stored(id) => store.value(id),
-            FieldForm::Literal => self.slice(field.value_at),
+            FieldForm::Literal => self.slice(field.value_at(), field.value_len),
         }
     }
 
@@ -93,15 +116,19 @@ impl HeaderList {
 
     pub(super) fn wire_value<'a>(&'a self, field: &Field, store: &'a HeaderStore) -> WireValue<'a> {
         match field.form {
-            FieldForm::Stored(id) => store.wire_value(id),
+            FieldForm::Stored(id) => WireValue { is_huffman: false, bytes: store.value(id) },
+            FieldForm::Literal if field.is_huffman => WireValue {
+                is_huffman: true,
+                bytes: self.slice(field.value_at() + field.value_len as usize, field.coded_len),
+            },
             FieldForm::Literal => {
-                WireValue { is_huffman: field.is_huffman, bytes: self.slice(field.wire_at) }
+                WireValue { is_huffman: false, bytes: self.slice(field.value_at(), field.value_len) }
             }
         }
     }
 
-    fn slice(&self, (from, length): (u32, u32)) -> &[u8] {
-        &self.bytes[from as usize..(from + length) as usize]
+    fn slice(&self, from: usize, length: u32) -> &[u8] {
+        &self.bytes[from..from + length as usize]
     }
 
     /// Whether one more field of this size stays within the limit; if not, the list is marked as truncated.
@@ -113,52 +140,78 @@ impl HeaderList {
 
     /// Appends a field of the store, and owns it.
     pub(super) fn push_stored(&mut self, id: HeaderId, store: &mut HeaderStore) {
-        store.retain(id);
+        let traits = store.retain(id);
+        self.push_retained(id, traits);
+    }
+
+    /// Appends a field of the store if it stays within the limit.
+    #[inline]
+    pub(super) fn push_stored_within(&mut self, id: HeaderId, most: usize, store: &mut HeaderStore) {
+        let traits = store.retain(id);
+        if self.admit(usize::from(traits.size), most) {
+            self.push_retained(id, traits);
+        } else {
+            store.release(id);
+        }
+    }
+
+    fn push_retained(&mut self, id: HeaderId, traits: Traits) {
         self.fields.push(Field {
             form: FieldForm::Stored(id),
-            name: store.name(id),
-            is_valid: store.is_valid(id),
+            name: traits.name,
+            is_valid: traits.is_valid,
             is_sensitive: false,
+            is_indexed: !id.is_static(),
             is_huffman: false,
-            name_at: (0, 0),
-            value_at: (0, 0),
-            wire_at: (0, 0),
+            at: 0,
+            name_len: 0,
+            value_len: 0,
+            coded_len: 0,
         });
     }
 
-    pub(super) fn push_bytes(
-        &mut self,
-        name: &[u8],
-        value: &[u8],
-        wire: WireValue<'_>,
-        is_valid: bool,
-        is_sensitive: bool,
-    ) {
-        let name_at = self.keep(name);
-        let value_at = self.keep(value);
-        let wire_at = if wire.is_huffman { self.keep(wire.bytes) } else { value_at };
+    /// The bytes of the literals, where the next one is put together.
+    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Appends a field of the bytes that were put at the end.
+    pub(super) fn push_literal(&mut self, literal: Literal<'_>) {
+        let value_len = self.bytes.len() - literal.start - literal.name_len;
+        let coded = literal.coded.unwrap_or_default();
+        self.bytes.extend_from_slice(coded);
         self.fields.push(Field {
             form: FieldForm::Literal,
-            name: Name::of(name),
-            is_valid,
-            is_sensitive,
-            is_huffman: wire.is_huffman,
-            name_at,
-            value_at,
-            wire_at,
+            name: literal.name,
+            is_valid: literal.is_valid,
+            is_sensitive: literal.is_sensitive,
+            is_indexed: literal.is_indexed,
+            is_huffman: literal.coded.is_some(),
+            at: literal.start as u32,
+            name_len: literal.name_len as u32,
+            value_len: value_len as u32,
+            coded_len: coded.len() as u32,
         });
-    }
-
-    fn keep(&mut self, bytes: &[u8]) -> (u32, u32) {
-        let from = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(bytes);
-        (from, bytes.len() as u32)
     }
 
     /// Appends a field of our own making. The caller vouches for a lower-case name and a value without control bytes.
     pub fn push(&mut self, name: &str, value: &[u8]) {
         self.decoded_bytes += name.len() + value.len() + 32;
-        self.push_bytes(name.as_bytes(), value, WireValue { is_huffman: false, bytes: value }, true, false);
+        let (known, start) = (Name::of(name.as_bytes()), self.bytes.len());
+        if known == Name::Other {
+            self.bytes.extend_from_slice(name.as_bytes());
+        }
+        let name_len = self.bytes.len() - start;
+        self.bytes.extend_from_slice(value);
+        self.push_literal(Literal {
+            name: known,
+            start,
+            name_len,
+            coded: None,
+            is_valid: true,
+            is_sensitive: false,
+            is_indexed: false,
+        });
     }
 
     /// Appends a static field of our own making, such as `:status: 200`.
@@ -189,7 +242,7 @@ impl HeaderList {
                 store.release(id);
             }
         }
-        store.charge_list(std::mem::take(&mut self.charged), 0);
+        store.charge(std::mem::take(&mut self.charged), 0);
         self.bytes.clear();
         self.decoded_bytes = 0;
         self.is_truncated = false;
@@ -198,7 +251,7 @@ impl HeaderList {
     /// Tells the store what the list holds beside the ids, until it is cleared.
     pub(super) fn charge(&mut self, store: &mut HeaderStore) {
         let held = self.held_bytes();
-        store.charge_list(std::mem::replace(&mut self.charged, held), held);
+        store.charge(std::mem::replace(&mut self.charged, held), held);
     }
 
     /// Memory that goes with it: its own, and that of the fields that it owns, with others or alone.

@@ -1,11 +1,14 @@
 //! HPACK (RFC 7541) for a relay: header blocks are transcoded index to index.
 //!
-//! A [`HeaderStore`] holds every field that a dynamic table of this worker owns, each once. A [`Decoder`] turns a block
-//! into a [`HeaderList`] of ids, an [`Encoder`] maps the same ids to the index of its own table. A literal is decoded
-//! once, for the rules and for routing; the bytes it came in are sent on as they were.
+//! A [`Decoder`] turns a block into a [`HeaderList`]. What its peer sends for the first time is a literal of the list's own
+//! bytes, decoded once, for the rules and for routing; the bytes it came in are sent on as they were. What the peer uses
+//! again by its index is a field of the worker's [`HeaderStore`], where each field is once, and the list has its id; an
+//! [`Encoder`] maps the same id to the index of its own table.
 
 mod decoder;
+mod decoder_table;
 mod encoder;
+mod encoder_table;
 mod huffman;
 mod id;
 mod integer;
@@ -13,7 +16,6 @@ mod list;
 mod name;
 mod static_table;
 mod store;
-mod table;
 
 pub use decoder::{DecodeError, Decoder, HeaderLimits};
 pub use encoder::{Encoder, IndexPolicy};

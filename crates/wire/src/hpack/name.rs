@@ -56,7 +56,8 @@ macro_rules! names {
             /// Its text; empty for `Other`.
             #[must_use]
             pub const fn text(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* Self::Other => "" }
+                const TEXTS: &[&str] = &[$($text,)* ""];
+                TEXTS[self as usize]
             }
         }
     };

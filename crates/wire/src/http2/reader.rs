@@ -36,11 +36,14 @@ impl Head {
 struct OpenData {
     stream: u32,
     /// The whole payload.
-    payload: usize,
-    left: usize,
-    padding: usize,
+    payload: u16,
+    left: u16,
+    padding: u8,
     is_end: bool,
 }
+
+// A frame is never larger than what the open part of one can say.
+const _: () = assert!(DEFAULT_MAX_FRAME_SIZE <= u16::MAX as u32);
 
 /// A header block of which frames are still coming.
 #[derive(Debug)]
@@ -52,7 +55,7 @@ struct OpenBlock {
 }
 
 /// Takes bytes, gives frames.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameReader {
     /// An unfinished frame (but DATA), or the header of one.
     tail: Vec<u8>,
@@ -61,15 +64,30 @@ pub struct FrameReader {
     data: Option<OpenData>,
     block: Option<Box<OpenBlock>>,
     /// Padding of a DATA frame, or an unknown frame, that is to be passed over.
-    skip: usize,
-    limits: HeaderLimits,
+    skip: u32,
+    block_bytes: u32,
+    block_frames: u32,
+}
+
+impl Default for FrameReader {
+    fn default() -> Self {
+        Self::new(HeaderLimits::default())
+    }
 }
 
 impl FrameReader {
     /// A reader under these limits.
     #[must_use]
     pub fn new(limits: HeaderLimits) -> Self {
-        Self { limits, ..Self::default() }
+        Self {
+            tail: Vec::new(),
+            is_tail_spent: false,
+            data: None,
+            block: None,
+            skip: 0,
+            block_bytes: u32::try_from(limits.block_bytes).unwrap_or(u32::MAX),
+            block_frames: limits.block_frames,
+        }
     }
 
     /// The next frame; `None` when `input` is used up. What is not a whole frame is kept for the next call.
@@ -86,9 +104,9 @@ impl FrameReader {
         }
         loop {
             if self.skip > 0 {
-                let n = self.skip.min(input.len());
+                let n = input.len().min(self.skip as usize);
                 *input = &input[n..];
-                self.skip -= n;
+                self.skip -= n as u32;
             }
             if input.is_empty() {
                 return Ok(None);
@@ -111,10 +129,11 @@ impl FrameReader {
             }
             if head.kind.is_none() {
                 self.drop_front(FRAME_HEADER_LEN, input);
-                self.skip = head.length;
+                self.skip = head.length as u32;
                 return Ok(Some(Frame::Unknown));
             }
             let whole = FRAME_HEADER_LEN + head.length;
+            let most = (self.block_bytes as usize, self.block_frames);
             if !self.fill_tail(whole, input) {
                 return Ok(None);
             }
@@ -128,7 +147,7 @@ impl FrameReader {
             };
             return match head.kind {
                 Some(Kind::Headers | Kind::Continuation) => {
-                    match block_frame(&mut self.block, &self.limits, &head, payload)? {
+                    match block_frame(&mut self.block, most, &head, payload)? {
                         BlockStep::Whole(frame) => Ok(Some(frame)),
                         BlockStep::More => Ok(Some(Frame::HeadersPart)),
                         BlockStep::Joined => Ok(self.block.as_mut().map(|b| {
@@ -162,7 +181,7 @@ impl FrameReader {
     /// Bytes held for unfinished frames.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.tail.capacity() + self.block.as_ref().map_or(0, |b| b.bytes.capacity())
+        self.tail.capacity() + self.block.as_ref().map_or(0, |b| size_of::<OpenBlock>() + b.bytes.capacity())
     }
 
     /// Makes sure that `length` bytes lie together, at the front of `input` or in the tail.
@@ -227,22 +246,23 @@ impl FrameReader {
         }
         let padding = match is_padded {
             false => 0,
-            true if self.tail.is_empty() => usize::from(input[FRAME_HEADER_LEN]),
-            true => usize::from(self.tail[FRAME_HEADER_LEN]),
+            true if self.tail.is_empty() => input[FRAME_HEADER_LEN],
+            true => self.tail[FRAME_HEADER_LEN],
         };
         let after_front = head.length - usize::from(is_padded);
-        if padding > after_front {
+        if usize::from(padding) > after_front {
             return Err(ReadError::protocol(Fault::Padding));
         }
         self.drop_front(front, input);
         let is_end = head.has(flags::END_STREAM);
-        let left = after_front - padding;
+        let left = after_front - usize::from(padding);
         let overhead = head.length - left;
+        let open = OpenData { stream: head.stream, payload: left as u16, left: left as u16, padding, is_end };
         if left == 0 || overhead > 0 {
             // Nothing to pass on, or padding to account for: said before the payload.
-            self.skip = if left == 0 { padding } else { 0 };
+            self.skip = if left == 0 { u32::from(padding) } else { 0 };
             if left > 0 {
-                self.data = Some(OpenData { stream: head.stream, payload: left, left, padding, is_end });
+                self.data = Some(open);
             }
             return Ok(Begun::Frame(Frame::Data {
                 stream: head.stream,
@@ -253,7 +273,7 @@ impl FrameReader {
                 frame_payload: (left == 0).then_some(0),
             }));
         }
-        self.data = Some(OpenData { stream: head.stream, payload: left, left, padding, is_end });
+        self.data = Some(open);
         if input.is_empty() {
             return Ok(Begun::NeedMore);
         }
@@ -261,13 +281,13 @@ impl FrameReader {
     }
 
     fn data_part<'a>(&mut self, mut open: OpenData, input: &mut &'a [u8]) -> Frame<'a> {
-        let n = open.left.min(input.len());
+        let n = input.len().min(usize::from(open.left));
         let (payload, rest) = input.split_at(n);
         *input = rest;
-        open.left -= n;
+        open.left -= n as u16;
         let is_last = open.left == 0;
         if is_last {
-            self.skip = open.padding;
+            self.skip = u32::from(open.padding);
         }
         self.data = (!is_last).then_some(open);
         Frame::Data {
@@ -296,7 +316,7 @@ enum BlockStep<'a> {
 /// HEADERS or CONTINUATION: a block in one frame is passed on in place, parts are joined.
 fn block_frame<'a>(
     open: &mut Option<Box<OpenBlock>>,
-    limits: &HeaderLimits,
+    (most_bytes, most_frames): (usize, u32),
     head: &Head,
     payload: &'a [u8],
 ) -> Result<BlockStep<'a>, ReadError> {
@@ -308,7 +328,7 @@ fn block_frame<'a>(
             Err(Fault::Size) => return Err(ReadError::size()),
             Err(fault) => return Err(ReadError::protocol(fault)),
         };
-        if fragment.len() > limits.block_bytes {
+        if fragment.len() > most_bytes {
             return Err(too_large(Fault::BlockBytes));
         }
         if is_last {
@@ -320,10 +340,10 @@ fn block_frame<'a>(
     }
     let Some(block) = open else { return Err(ReadError::protocol(Fault::Interleaved)) };
     block.frames += 1;
-    if block.frames > limits.block_frames {
+    if block.frames > most_frames {
         return Err(too_large(Fault::BlockFrames));
     }
-    if block.bytes.len() + payload.len() > limits.block_bytes {
+    if block.bytes.len() + payload.len() > most_bytes {
         return Err(too_large(Fault::BlockBytes));
     }
     block.bytes.extend_from_slice(payload);
@@ -519,5 +539,6 @@ mod tests {
             while reader.next(&mut input).unwrap().is_some() {}
         }
         assert_eq!(reader.held_bytes(), 0);
+        assert!(size_of::<FrameReader>() <= 56, "{} bytes", size_of::<FrameReader>());
     }
 }

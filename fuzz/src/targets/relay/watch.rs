@@ -327,7 +327,7 @@ impl Watch {
         let (mut list, limits) =
             (HeaderList::default(), HeaderLimits { list_bytes: 1 << 24, ..HeaderLimits::default() });
         self.decoder
-            .decode(&block, &limits, &mut self.store, &mut Vec::new(), &mut list)
+            .decode(&block, &limits, &mut self.store, &mut list)
             .map_err(|e| format!("header block: {e}"))?;
         let fields: Vec<_> = list
             .fields()

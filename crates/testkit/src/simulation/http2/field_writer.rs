@@ -145,9 +145,7 @@ mod tests {
                     .collect();
                 let (mut block, mut list) = (Vec::new(), HeaderList::default());
                 writer.write(&fields, &mut prng, &mut block);
-                decoder
-                    .decode(&block, &HeaderLimits::default(), &mut store, &mut Vec::new(), &mut list)
-                    .unwrap();
+                decoder.decode(&block, &HeaderLimits::default(), &mut store, &mut list).unwrap();
                 let read: Fields = list
                     .fields()
                     .iter()

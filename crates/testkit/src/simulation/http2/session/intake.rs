@@ -4,7 +4,7 @@ use super::super::frames::{self, RawFrame, names};
 use super::{Happening, Role, Session};
 use crate::simulation::ledger::Fields;
 use evenkeel_wire::detect::PREFACE;
-use evenkeel_wire::hpack::{FieldForm, HeaderLimits, HeaderList};
+use evenkeel_wire::hpack::{HeaderLimits, HeaderList};
 
 /// Most that Evenkeel ever lets a peer send ahead on a connection.
 const MOST_WINDOW: i64 = 8 << 20;
@@ -144,18 +144,17 @@ impl Session {
         self.check_table_size(&block)?;
         let mut list = HeaderList::default();
         self.decoder
-            .decode(&block, &HeaderLimits::default(), &mut self.store, &mut Vec::new(), &mut list)
+            .decode(&block, &HeaderLimits::default(), &mut self.store, &mut list)
             .map_err(|e| format!("a header block that does not decode: {e}"))?;
         let mut fields = Fields::new();
         for field in list.fields() {
             let name = list.name_bytes(field, &self.store).to_vec();
-            let is_indexed = matches!(field.form(), FieldForm::Stored(id) if !id.is_static());
             let is_private = name.starts_with(b"x-") || field.name.is_secret();
-            if is_indexed && self.role == Role::Server && is_private {
+            if field.is_indexed && self.role == Role::Server && is_private {
                 let name = String::from_utf8_lossy(&name);
                 return Err(format!("{name} entered a table that clients share"));
             }
-            if is_indexed && self.table_now == 0 {
+            if field.is_indexed && self.table_now == 0 {
                 return Err("an entry in a table of size 0".to_owned());
             }
             fields.push((name, list.value(field, &self.store).to_vec()));

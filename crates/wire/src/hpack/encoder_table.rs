@@ -1,34 +1,24 @@
-//! A dynamic table (RFC 7541 §2.3.2): ids, newest first, each owned.
+//! The dynamic table of an encoder (RFC 7541 §2.3.2): ids of the store, newest first, each owned.
 
-use super::id::HeaderId;
-use super::id::STATIC_LEN;
+use super::id::{HeaderId, STATIC_LEN};
 use super::store::HeaderStore;
 use std::collections::VecDeque;
 
-/// The dynamic table of a decoder or an encoder. Empty it allocates nothing.
+/// The dynamic table of an encoder. Empty it allocates nothing.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct EncoderTable {
     newest_first: VecDeque<HeaderId>,
-    size: usize,
-    most: usize,
+    size: u32,
+    most: u32,
 }
 
-impl Table {
+impl EncoderTable {
     pub(super) fn new(most: usize) -> Self {
-        Self { newest_first: VecDeque::new(), size: 0, most }
+        Self { newest_first: VecDeque::new(), size: 0, most: most as u32 }
     }
 
     pub(super) fn most(&self) -> usize {
-        self.most
-    }
-
-    /// The id at an HPACK index, static ones included.
-    pub(super) fn get(&self, index: usize) -> Option<HeaderId> {
-        match index {
-            0 => None,
-            1..=STATIC_LEN => Some(HeaderId::of_static(index)),
-            _ => self.newest_first.get(index - STATIC_LEN - 1).copied(),
-        }
+        self.most as usize
     }
 
     /// The HPACK index of an id in the dynamic part.
@@ -39,30 +29,30 @@ impl Table {
             .map(|i| i + STATIC_LEN + 1)
     }
 
-    /// Adds an id that the caller owns; the table owns it from here, unless it is too large for any table of this
-    /// size, in which case the table ends empty (RFC 7541 §4.4).
+    /// Adds an id that the caller owns; the table owns it from here. It must not be larger than the table.
     pub(super) fn add(&mut self, id: HeaderId, store: &mut HeaderStore) {
         let size = store.table_size(id);
-        self.evict_to(self.most.saturating_sub(size), store);
-        if size <= self.most {
-            self.newest_first.push_front(id);
-            self.size += size;
-        } else {
-            store.release(id);
-        }
+        self.evict_to(self.most().saturating_sub(size), store);
+        self.newest_first.push_front(id);
+        self.size += size as u32;
     }
 
     pub(super) fn resize(&mut self, most: usize, store: &mut HeaderStore) {
-        self.most = most;
+        self.most = most as u32;
         self.evict_to(most, store);
     }
 
     fn evict_to(&mut self, size: usize, store: &mut HeaderStore) {
-        while self.size > size {
+        while self.size as usize > size {
             let Some(oldest) = self.newest_first.pop_back() else { break };
-            self.size -= store.table_size(oldest);
+            self.size -= store.table_size(oldest) as u32;
             store.release(oldest);
         }
+    }
+
+    /// Gives back the memory that is not in use, for a connection at rest.
+    pub(super) fn shrink(&mut self) {
+        self.newest_first.shrink_to_fit();
     }
 
     /// Gives back every id and the memory.
@@ -76,11 +66,6 @@ impl Table {
     /// Memory of the fields that it owns, with others or alone.
     pub(super) fn owned_bytes(&self, store: &HeaderStore) -> usize {
         self.newest_first.iter().map(|&id| store.cost(id)).sum()
-    }
-
-    /// Gives back memory that is not in use, for a connection at rest.
-    pub(super) fn shrink(&mut self) {
-        self.newest_first.shrink_to_fit();
     }
 
     pub(super) fn held_bytes(&self) -> usize {
