@@ -71,7 +71,13 @@ fn request(stream: u32, name: &str) -> Vec<u8> {
     frame(1, 5, stream, &block)
 }
 
-/// How often the long value is spelled out to the endpoint in the second of two equal requests.
+/// The same request by what the first one left in the client's table.
+fn request_again(stream: u32) -> Vec<u8> {
+    frame(1, 5, stream, &[0x83, 0x86, 0xc0, 0xbf, 0xbe])
+}
+
+/// How often the long value is spelled out to the endpoint in the third of three equal requests: the second shows that
+/// the client uses its table.
 fn spelled_again(indexed_headers: IndexedHeaders, name: &str) -> usize {
     let mut engine = engine(indexed_headers);
     let client = engine.accept(NOW, ListenerId(0), ([127, 0, 0, 1], 9).into()).unwrap();
@@ -85,7 +91,11 @@ fn spelled_again(indexed_headers: IndexedHeaders, name: &str) -> usize {
     let first = engine.output(upstream).to_vec();
     engine.wrote(NOW, upstream, first.len());
     assert_eq!(count(&first), 2, "everything is spelled out once");
-    engine.received(NOW, client, &request(3, name));
+    engine.received(NOW, client, &request_again(3));
+    let second = engine.output(upstream).to_vec();
+    engine.wrote(NOW, upstream, second.len());
+    assert_eq!(count(&second), 2, "and once more, for whoever comes after");
+    engine.received(NOW, client, &request_again(5));
     count(engine.output(upstream))
 }
 
@@ -94,7 +104,7 @@ fn count(output: &[u8]) -> usize {
 }
 
 #[test]
-fn what_the_list_holds_is_spelled_out_once_and_the_rest_each_time() {
+fn what_the_list_holds_is_spelled_out_twice_and_the_rest_each_time() {
     let path = IndexedHeaders::NONE.with(IndexedHeader::Path);
     assert_eq!(spelled_again(IndexedHeaders::NONE, "user-agent"), 2);
     assert_eq!(spelled_again(path, "user-agent"), 1);

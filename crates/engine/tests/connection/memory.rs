@@ -113,7 +113,7 @@ fn when_the_store_is_full_the_connection_that_owns_most_is_ended_and_not_the_one
     bench.client();
     bench.client();
     // Nobody answers: what was asked is kept.
-    for stream in 0..8 {
+    for stream in 0..10 {
         indexed(&mut bench, 0, 2 * stream + 1, 400);
     }
     assert_eq!(bench.session_ends(), []);
@@ -139,7 +139,7 @@ fn over_half_of_the_store_new_connections_get_no_table_and_are_held_to_that() {
     bench.client();
     indexed(&mut bench, 0, 1, 400);
     assert_eq!(bench.clients[1].table, 4096);
-    for stream in 1..7 {
+    for stream in 1..9 {
         indexed(&mut bench, 0, 2 * stream + 1, 400);
     }
     assert!(bench.engine.memory()[1] > 1 << 19, "{}", bench.engine.memory()[1]);
