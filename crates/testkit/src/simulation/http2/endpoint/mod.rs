@@ -1,6 +1,7 @@
 //! An endpoint behind Evenkeel: takes connections, answers each request by chance, and fails in every way it is told to.
 
 mod conn;
+mod lies;
 
 use self::conn::Conn;
 use super::session::{OwnSettings, Role, Session};
@@ -35,8 +36,14 @@ pub struct EndpointHabits {
     pub goaways: u32,
     /// Acts that break the connection.
     pub breaks: u32,
-    /// Acts that break the protocol.
+    /// Acts that break the protocol, and answers that announce a wrong length.
     pub lies: u32,
+    /// It acknowledges no SETTINGS.
+    pub never_acks: bool,
+    /// Which service it belongs to, of how many.
+    pub service: u8,
+    /// How many there are.
+    pub services: u8,
     /// It never fails of itself.
     pub is_well: bool,
     /// It says no HTTP/2, but this.
@@ -76,6 +83,7 @@ impl Endpoint {
     /// Evenkeel's connection is taken.
     pub fn accept(&mut self, end: End, around: &mut Surroundings) {
         let mut session = Session::new(Role::Server, self.habits.settings, self.habits.oddity);
+        session.never_acks = self.habits.never_acks;
         if let Some(bytes) = self.habits.rude {
             session.out = bytes.to_vec();
         }
@@ -133,6 +141,9 @@ impl Endpoint {
     pub fn act(&mut self, link: u32, around: &mut Surroundings) -> Result<(), String> {
         let habits = self.habits;
         let Some(conn) = self.conns.get_mut(&link) else { return Ok(()) };
+        if around.schedule.now() < conn.stalls_until {
+            return Ok(());
+        }
         conn.is_acting = false;
         if habits.rude.is_some() {
             return Ok(());
@@ -157,8 +168,7 @@ impl Endpoint {
         conn.answer(around);
         conn.grant(habits.window);
         if around.prng.chance(habits.lies) {
-            around.note("endpoint lies", &[u64::from(self.index), u64::from(link)]);
-            conn.lie(around);
+            conn.lie(self.index, around)?;
         }
         let is_through = conn.streams.is_empty() && conn.session.out.is_empty();
         if conn.goaway.is_some() && is_through && around.prng.chance(300) {
@@ -185,11 +195,7 @@ impl Endpoint {
             Arrival::Bytes(_) if self.habits.rude.is_some() => {}
             Arrival::Bytes(bytes) => {
                 for happening in conn.session.take(&bytes)? {
-                    let fault = conn.happened(happening, &self.habits, around).err();
-                    // After a lie the two sides may see the connection's streams differently.
-                    if let Some(why) = fault.filter(|_| !conn.has_lied) {
-                        return Err(why);
-                    }
+                    conn.happened(happening, &self.habits, around)?;
                 }
                 if around.prng.chance(700) {
                     conn.grant(self.habits.window);
