@@ -117,12 +117,22 @@ pub struct Request {
     pub outcome: Option<Outcome>,
 }
 
+impl Request {
+    /// More than one endpoint worked on it.
+    #[must_use]
+    pub fn is_repeated(&self) -> bool {
+        self.attempts.iter().filter(|a| a.is_processed).count() > 1
+    }
+}
+
 /// All requests of a run, by number.
 #[derive(Debug, Default)]
 pub struct Ledger {
     requests: Vec<Request>,
     /// Some route lets a request be sent again that an endpoint may have worked on.
     pub may_repeat: bool,
+    /// Times that a peer broke a rule.
+    pub lies: usize,
 }
 
 /// Most times that a request is sent, whatever a route's policy says.

@@ -34,6 +34,13 @@ pub struct Report {
     pub failed: usize,
     /// Requests that an endpoint left untouched and another one answered whole.
     pub moved: usize,
+    /// Requests that more than one endpoint worked on.
+    pub repeated: usize,
+    /// Times that a peer broke a rule.
+    pub lies: usize,
+    /// Bytes that went into the ends of links 0 (the first client's), 1 (the second one's) and 2 (an upstream's), first
+    /// by the side that opened it.
+    pub written: [[usize; 2]; 3],
 }
 
 /// Longest virtual time that clients may take.
@@ -352,6 +359,9 @@ impl<'a> World<'a> {
             requests: ledger.requests().len(),
             complete: ledger.count(|o| o == Outcome::Complete),
             failed: ledger.count(|o| matches!(o, Outcome::Failed(_))),
+            repeated: ledger.requests().iter().filter(|r| r.is_repeated()).count(),
+            lies: ledger.lies,
+            written: [0, 1, 2].map(|link| [0, 1].map(|side| self.around.network.written(End { link, side }))),
             moved: ledger.requests().iter().filter(was_moved).count(),
         }
     }

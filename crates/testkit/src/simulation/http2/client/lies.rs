@@ -35,6 +35,7 @@ impl Client {
     /// Something that RFC 9113 or RFC 7541 forbids, or that nobody should do.
     pub(super) fn lie(&mut self, end: End, around: &mut Surroundings) -> Result<(), String> {
         self.has_lied = true;
+        around.ledger.lies += 1;
         let nth = around.prng.below(self.streams.len().max(1));
         let open = self.streams.keys().copied().nth(nth);
         let nth = around.prng.below(self.past.len().max(1));

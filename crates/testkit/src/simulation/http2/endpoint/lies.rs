@@ -22,6 +22,7 @@ impl Conn {
     /// Something that RFC 9113 or RFC 7541 forbids, or that nobody should do; `index` is the endpoint's.
     pub(super) fn lie(&mut self, index: u32, around: &mut Surroundings) -> Result<(), String> {
         self.has_lied = true;
+        around.ledger.lies += 1;
         let nth = around.prng.below(self.streams.len().max(1));
         let open = self.streams.keys().copied().nth(nth);
         let nth = around.prng.below(self.past.len().max(1));
