@@ -7,6 +7,7 @@ use super::frames::names;
 use super::session::{OwnSettings, Session};
 use crate::simulation::prng::Prng;
 
+/// 2^31-1, which is also the highest stream id.
 const MOST_WINDOW: u32 = 0x7fff_ffff;
 /// More frames without work than anybody lets pass at once.
 const FLOOD: u32 = 2_100;
@@ -60,7 +61,7 @@ pub(super) fn put_broken(session: &mut Session, at: Streams, prng: &mut Prng) {
         }
         22 => session.put_raw(names::RST_STREAM, 0, past, &[0, 0, 0, 8]),
         _ => {
-            session.put_goaway(0, 0);
+            session.put_goaway(MOST_WINDOW, 0);
             let garbage: Vec<u8> = (0..prng.between(1, 200)).map(|_| prng.bits() as u8).collect();
             session.out.extend_from_slice(&garbage);
         }

@@ -80,7 +80,7 @@ impl Client {
 
     /// It neither reads nor writes for a while.
     fn stall(&mut self, end: End, around: &mut Surroundings) {
-        let time = Duration::from_millis(around.prng.between(1_000, 30_000) as u64);
+        let time = Duration::from_millis(around.prng.between(1_000, 15_000) as u64);
         self.stalls_until = around.schedule.now() + time;
         self.is_paused = true;
         around.network.set_paused(end, true, &mut around.schedule);

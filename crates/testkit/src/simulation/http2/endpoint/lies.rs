@@ -69,7 +69,7 @@ impl Conn {
 
     /// It neither reads nor writes for a while.
     fn stall(&mut self, index: u32, around: &mut Surroundings) {
-        let time = Duration::from_millis(around.prng.between(1_000, 30_000) as u64);
+        let time = Duration::from_millis(around.prng.between(1_000, 15_000) as u64);
         self.stalls_until = around.schedule.now() + time;
         (self.is_paused, self.is_acting) = (true, true);
         around.network.set_paused(self.end, true, &mut around.schedule);
@@ -104,6 +104,7 @@ impl Conn {
             25 | 26 => {
                 is_taint = true;
                 (0..8).for_each(|_| session.put_raw_data(id, 0, &[0; 16_384]));
+                stream.send_window -= 8 * 16_384;
             }
             27 => session.put_headers(id, &fields(&[("no-status", "1")]), false, prng),
             28 => session.put_headers(id, &fields(&[(":status", "200"), ("Upper", "1")]), false, prng),
