@@ -21,8 +21,9 @@ fn break_everywhere(link: u32, side: u8, how: Break) -> Vec<usize> {
     assert!(bytes > 150, "{bytes} bytes are no exchange");
     let cut_at = |at| {
         let cut = Cut { end: End { link, side }, at, how };
-        let report = run(&Scenario::cut(Some(cut)), false)
-            .unwrap_or_else(|why| panic!("link {link} side {side} {how:?} after {at} of {bytes} bytes: {why}"));
+        let report = run(&Scenario::cut(Some(cut)), false).unwrap_or_else(|why| {
+            panic!("link {link} side {side} {how:?} after {at} of {bytes} bytes: {why}")
+        });
         report.complete
     };
     (0..bytes).step_by(stride()).map(cut_at).collect()

@@ -133,7 +133,9 @@ impl Conn {
             }
             let delay = Duration::from_micros(prng.below(habits.delay.max(1)) as u64);
             let may_begin_early = prng.chance(300);
-            let reset_at = prng.chance(habits.resets).then(|| prng.below(answer.body.length + 1));
+            // Often before it has said anything.
+            let most = if prng.chance(500) { 0 } else { answer.body.length };
+            let reset_at = prng.chance(habits.resets).then(|| prng.below(most + 1));
             let plan = Attempt { endpoint: index, is_processed: true, answer: answer.clone(), is_broken };
             around.note("endpoint takes", &[u64::from(index), u64::from(id), stream.number as u64]);
             let met = stream.meet(&mut around.ledger, index, Some(plan))?;

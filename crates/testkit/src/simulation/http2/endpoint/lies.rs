@@ -121,7 +121,8 @@ impl Conn {
                 session.put_headers(id, &fields(&[(":status", "103"), ("link", "</a>")]), false, prng);
             }),
             35 => {
-                let huge = vec![(b":status".to_vec(), b"200".to_vec()), (b"x-h".to_vec(), vec![b'h'; 200_000])];
+                let huge =
+                    vec![(b":status".to_vec(), b"200".to_vec()), (b"x-h".to_vec(), vec![b'h'; 200_000])];
                 session.put_headers(id, &huge, false, prng);
             }
             36 if stream.is_taken() => {
