@@ -1,11 +1,13 @@
-//! One exchange with bodies and trailers, and a connection that breaks after each byte of it in turn.
+//! One exchange with bodies and trailers, and what may end it at each of its points in turn.
 //!
-//! Both connections, both directions, by an end or by a reset. Each time every request ends once, nothing is left, and
+//! Connections break after each byte: both connections, both directions, by an end or by a reset. Each time every request ends once, nothing is left, and
 //! what another client asks for is not touched by the end of the first one's connection. `EVENKEEL_CUTS=all` breaks at
-//! each byte, a usual run at every third.
+//! each byte, a usual run at every third. And each side gives up its streams, or its
+//! connection, at each frame that comes and each time that it writes.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
+use evenkeel_testkit::simulation::http2::Failure;
 use evenkeel_testkit::simulation::network::{Break, Cut, End};
 use evenkeel_testkit::simulation::{Scenario, run};
 
@@ -48,5 +50,36 @@ fn an_upstream_that_breaks_anywhere_fails_what_it_had_and_nothing_later() {
             assert!(complete.iter().all(|&n| n >= 2), "{complete:?}: what comes later is served");
             assert!(complete.iter().any(|&n| n < 4), "{complete:?}: the cut hits");
         }
+    }
+}
+
+/// More events than either side has.
+const EVENTS: u32 = 60;
+
+/// How many requests are complete when something happens at each event.
+fn at_each_event(set: impl Fn(&mut Scenario, u32)) -> Vec<usize> {
+    let complete_at = |event| {
+        let mut scenario = Scenario::cut(None);
+        set(&mut scenario, event);
+        run(&scenario, false).unwrap_or_else(|why| panic!("at event {event}: {why}")).complete
+    };
+    (1..EVENTS).map(complete_at).collect()
+}
+
+#[test]
+fn a_client_that_cancels_at_any_event_takes_nobody_with_it() {
+    let complete = at_each_event(|scenario, event| scenario.clients[0].cancels_at = Some(event));
+    assert!(complete.iter().all(|&n| n >= 3), "{complete:?}: the other client's are complete");
+    assert!(complete.iter().filter(|&&n| n == 3).count() > 5, "{complete:?}: it is cancelled at many points");
+}
+
+#[test]
+fn an_endpoint_that_gives_up_at_any_event_fails_what_it_had_and_nothing_later() {
+    for failure in [Failure::Reset(2), Failure::Reset(7), Failure::Reset(0), Failure::GoAway, Failure::Break]
+    {
+        let complete =
+            at_each_event(|scenario, event| scenario.endpoints[0].fails_at = Some((event, failure)));
+        assert!(complete.iter().all(|&n| n >= 2), "{failure:?} {complete:?}: what comes later is served");
+        assert!(complete.iter().any(|&n| n < 4), "{failure:?} {complete:?}: something fails");
     }
 }

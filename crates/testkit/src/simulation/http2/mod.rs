@@ -13,7 +13,7 @@ mod session;
 mod stream;
 
 pub use client::{Client, ClientHabits};
-pub use endpoint::{Endpoint, EndpointHabits};
+pub use endpoint::{Endpoint, EndpointHabits, Failure};
 pub use field_writer::FieldWriter;
 pub use message::Shape;
 pub use session::{Happening, OwnSettings, Role, Session};

@@ -37,6 +37,8 @@ pub struct ClientHabits {
     pub pauses: u32,
     /// Of a thousand acts, how many break the connection.
     pub breaks: u32,
+    /// It cancels all that is open at its so manieth event: an act, or a frame that came.
+    pub cancels_at: Option<u32>,
     /// Of a thousand acts, how many break the protocol.
     pub lies: u32,
     /// It acknowledges no SETTINGS.
@@ -104,6 +106,8 @@ pub struct Client {
     is_paused: bool,
     is_going: bool,
     is_done: bool,
+    /// Acts, and frames that came.
+    events: u32,
     /// It broke a rule on this connection.
     has_lied: bool,
     /// It neither reads nor acts before.
@@ -129,6 +133,7 @@ impl Client {
             is_paused: false,
             is_going: false,
             is_done: false,
+            events: 0,
             has_lied: false,
             stalls_until: Moment::ZERO,
             granted: 65_535,
@@ -344,8 +349,10 @@ impl Client {
 
     fn cancel_some(&mut self, around: &mut Surroundings) -> Result<(), String> {
         let ids: Vec<u32> = self.streams.keys().copied().collect();
+        self.events += 1;
+        let is_moment = self.habits.cancels_at == Some(self.events);
         for id in ids {
-            if around.prng.chance(self.habits.cancels)
+            if (is_moment || around.prng.chance(self.habits.cancels))
                 && let Some(stream) = self.streams.remove(&id)
             {
                 around.note("client cancels", &[u64::from(self.id), u64::from(id), stream.number as u64]);
@@ -390,6 +397,9 @@ impl Client {
             Arrival::Bytes(bytes) if self.habits.rude.is_none() => {
                 for happening in self.session.take(&bytes)? {
                     self.happened(happening, around)?;
+                    if self.habits.cancels_at.is_some() {
+                        self.cancel_some(around)?;
+                    }
                 }
                 if around.prng.chance(700) {
                     self.grant();

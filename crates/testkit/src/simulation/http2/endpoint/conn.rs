@@ -3,7 +3,7 @@
 use super::super::message;
 use super::super::session::{Happening, OwnSettings, Session};
 use super::super::stream::Stream;
-use super::EndpointHabits;
+use super::{EndpointHabits, Failure};
 use crate::simulation::ledger::{Attempt, Fields};
 use crate::simulation::network::End;
 use crate::simulation::surroundings::Surroundings;
@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// ENHANCE_YOUR_CALM: what an endpoint hears that was too slow for a timeout.
 const CALM: u32 = 11;
+
+/// REFUSED_STREAM: nothing was done.
+pub(super) const REFUSED_STREAM: u32 = 7;
 
 /// What may still come on a stream that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +100,29 @@ impl Conn {
             self.past.insert(id, Past::Dropped);
         }
         Ok(())
+    }
+
+    /// Fails; true if the connection is broken.
+    pub(super) fn fail(&mut self, failure: Failure, around: &mut Surroundings) -> Result<bool, String> {
+        match failure {
+            Failure::Reset(code) => {
+                for (id, stream) in std::mem::take(&mut self.streams) {
+                    if code == REFUSED_STREAM && stream.is_taken() {
+                        self.streams.insert(id, stream);
+                        continue;
+                    }
+                    if code == REFUSED_STREAM {
+                        stream.meet(&mut around.ledger, 0, None)?;
+                    }
+                    self.session.put_reset(id, code);
+                    self.past.insert(id, Past::Dropped);
+                }
+            }
+            Failure::GoAway if self.goaway.is_none() => self.go_away(self.decided, around)?,
+            Failure::GoAway => {}
+            Failure::Break => around.network.reset(self.end, &mut around.schedule, &mut around.prng),
+        }
+        Ok(failure == Failure::Break)
     }
 
     /// Takes or refuses what came since the last act.

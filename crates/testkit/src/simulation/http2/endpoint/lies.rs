@@ -6,13 +6,11 @@
 use super::super::frames::names;
 use super::super::lies::{Streams, put_broken, put_flood};
 use super::super::session::OwnSettings;
-use super::conn::{Conn, Past};
+use super::conn::{Conn, Past, REFUSED_STREAM};
 use crate::simulation::ledger::Fields;
 use crate::simulation::schedule::Event;
 use crate::simulation::surroundings::Surroundings;
 use std::time::Duration;
-
-const REFUSED_STREAM: u32 = 7;
 
 fn fields(pairs: &[(&str, &str)]) -> Fields {
     pairs.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).collect()

@@ -11,6 +11,17 @@ use crate::simulation::surroundings::Surroundings;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// How an endpoint fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It resets all that is open on a connection, with this code. What it has taken it does not refuse.
+    Reset(u32),
+    /// It ends a connection with GOAWAY.
+    GoAway,
+    /// It breaks a connection.
+    Break,
+}
+
 /// How an endpoint behaves. Shares are of a thousand.
 #[derive(Clone, Copy, Debug)]
 pub struct EndpointHabits {
@@ -36,6 +47,8 @@ pub struct EndpointHabits {
     pub goaways: u32,
     /// Acts that break the connection.
     pub breaks: u32,
+    /// It fails so at its so manieth event: an act, or a frame that came.
+    pub fails_at: Option<(u32, Failure)>,
     /// Acts that break the protocol, and answers that announce a wrong length.
     pub lies: u32,
     /// It acknowledges no SETTINGS.
@@ -50,6 +63,12 @@ pub struct EndpointHabits {
     pub rude: Option<&'static [u8]>,
 }
 
+impl EndpointHabits {
+    fn failure_at(&self, event: u32) -> Option<Failure> {
+        self.fails_at.filter(|(at, _)| *at == event).map(|(_, failure)| failure)
+    }
+}
+
 /// An endpoint and its connections.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -59,13 +78,15 @@ pub struct Endpoint {
     /// Takes connections.
     pub is_up: bool,
     conns: BTreeMap<u32, Conn>,
+    /// Acts, and frames that came.
+    events: u32,
 }
 
 impl Endpoint {
     /// An endpoint that takes connections.
     #[must_use]
     pub fn new(index: u32, habits: EndpointHabits) -> Self {
-        Self { index, habits, is_up: true, conns: BTreeMap::new() }
+        Self { index, habits, is_up: true, conns: BTreeMap::new(), events: 0 }
     }
 
     /// Connections that stand.
@@ -166,6 +187,13 @@ impl Endpoint {
         }
         conn.decide(self.index, &habits, around)?;
         conn.answer(around);
+        self.events += 1;
+        if let Some(failure) = habits.failure_at(self.events)
+            && conn.fail(failure, around)?
+        {
+            self.conns.remove(&link);
+            return Ok(());
+        }
         conn.grant(habits.window);
         if around.prng.chance(habits.lies) {
             conn.lie(self.index, around)?;
@@ -196,6 +224,13 @@ impl Endpoint {
             Arrival::Bytes(bytes) => {
                 for happening in conn.session.take(&bytes)? {
                     conn.happened(happening, &self.habits, around)?;
+                    self.events += 1;
+                    if let Some(failure) = self.habits.failure_at(self.events)
+                        && conn.fail(failure, around)?
+                    {
+                        self.conns.remove(&link);
+                        return Ok(());
+                    }
                 }
                 if around.prng.chance(700) {
                     conn.grant(self.habits.window);
