@@ -105,6 +105,8 @@ pub struct Request {
     pub wants_echo: bool,
     /// It has no body in its answer, whatever that announces.
     pub is_head: bool,
+    /// Its answer has no fields by chance.
+    pub is_plain: bool,
     /// It announces another length than it has: it must not look whole to an endpoint.
     pub is_broken: bool,
     /// Final headers have come to its client.
@@ -238,6 +240,7 @@ mod tests {
             trailers: None,
             wants_echo: false,
             is_head: false,
+            is_plain: false,
             is_broken: false,
             is_answered: false,
             is_distrusted: false,

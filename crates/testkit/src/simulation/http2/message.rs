@@ -84,6 +84,7 @@ fn whole(prng: &mut Prng, number: usize, length: usize) -> Request {
         trailers: Some(vec![field("x-request-end", number.to_string())]),
         wants_echo: true,
         is_head: false,
+        is_plain: true,
         is_broken: false,
         is_answered: false,
         is_distrusted: false,
@@ -128,6 +129,7 @@ pub(super) fn request(prng: &mut Prng, number: usize, shape: Shape) -> Request {
         trailers,
         wants_echo: is_grpc && prng.chance(300),
         is_head: method == "HEAD",
+        is_plain: false,
         is_broken: false,
         is_answered: false,
         is_distrusted: false,
@@ -174,7 +176,9 @@ pub(super) fn answer(
     } else if request.is_head {
         headers.push(field("content-length", "12345"));
     }
-    extras(prng, attempt, &mut headers);
+    if !request.is_plain {
+        extras(prng, attempt, &mut headers);
+    }
     let grpc_status = if is_well { prng.pick(&["0", "0", "0", "5", "13"]) } else { prng.pick(&["0", "14"]) };
     // Nothing but trailers is one header list with the stream's end.
     let is_only_trailers = is_grpc && body.length == 0;
