@@ -7,3 +7,4 @@ mod drain;
 mod peer;
 mod streams;
 mod upstreams;
+mod windows;

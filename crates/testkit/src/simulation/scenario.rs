@@ -230,7 +230,7 @@ fn endpoint(prng: &mut Prng, is_healthy: bool, index: usize, services: u8) -> En
         goaways: fault(prng, 400, 60),
         breaks: fault(prng, 200, 15),
         fails_at: None,
-        lies: fault(prng, 250, 40),
+        lies: fault(prng, 300, 80),
         never_acks: prng.chance(60),
         service: (index % usize::from(services)) as u8,
         services,

@@ -29,7 +29,7 @@ pub fn one_service(endpoints: u16) -> (ListenerId, Arc<Snapshot>) {
     let member = |i| Member { spec: EndpointSpec::at(address(i)), group: 0, is_in: true };
     let members = (0..endpoints).map(member).collect();
     let mut service =
-        SimulatedService::with(members, &[ServicePolicy::default()], vec![RoutePolicy::default()], 1);
+        SimulatedService::with(members, &[ServicePolicy::default()], &[RoutePolicy::default()], 1);
     (ListenerId(1), service.publish(Moment::ZERO))
 }
 
@@ -92,11 +92,11 @@ impl SimulatedService {
         let (exchanges, policies) = match scenario.policies {
             Some((service, route)) => (vec![route; services], vec![service; services]),
             None => (
-                (0..services).map(|_| route_policy(prng, is_healthy)).collect(),
+                (0..services).map(|_| route_policy(prng, is_healthy)).collect::<Vec<_>>(),
                 (0..services).map(|_| policy(prng, is_healthy)).collect::<Vec<_>>(),
             ),
         };
-        let mut service = Self::with(members, &policies, exchanges, scenario.workers);
+        let mut service = Self::with(members, &policies, &exchanges, scenario.workers);
         for listener in &mut service.listeners {
             Arc::make_mut(listener).policy.timeouts.send = Duration::from_secs(600);
         }
@@ -107,7 +107,7 @@ impl SimulatedService {
     fn with(
         members: Vec<Member>,
         policies: &[ServicePolicy],
-        exchanges: Vec<RoutePolicy>,
+        exchanges: &[RoutePolicy],
         workers: u16,
     ) -> Self {
         let ids = EndpointIds::default();
@@ -123,7 +123,7 @@ impl SimulatedService {
                 id: ListenerId(i),
                 name: "simulated".into(),
                 policy: ListenerPolicy::default(),
-                routes: routes(&exchanges),
+                routes: routes(exchanges),
                 stats: Arc::new(ListenerStats::new(workers)),
             })
         };
