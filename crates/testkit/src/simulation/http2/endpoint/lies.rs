@@ -35,7 +35,7 @@ impl Conn {
             15..=17 => self.fool_with_goaway(kind, around)?,
             18 => around.network.finish_writing(self.end, &mut around.schedule),
             19 => self.stall(index, around),
-            20..=22 => self.frames_of_the_past(kind, past, around),
+            20..=22 if past != idle => self.frames_of_the_past(kind, past, around),
             23 => {
                 let settings = OwnSettings { window: 0, streams: 0, table: 0, ..self.session.announced() };
                 self.session.put_settings(settings);
