@@ -6,7 +6,7 @@
 use crate::grammar;
 use crate::tape::Tape;
 use evenkeel_wire::hpack::{DecodeError, Decoder, HeaderLimits, HeaderList, HeaderStore};
-use loona_hpack::decoder::DecoderError;
+use fluke_hpack::decoder::DecoderError;
 
 pub(super) fn make(tape: &mut Tape<'_>) -> Vec<u8> {
     grammar::blocks::blocks(tape)
@@ -19,7 +19,7 @@ const LONG_SIZE_UPDATE: u8 = 0x3f;
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 pub(super) fn run(input: &[u8]) -> Result<(), String> {
-    let mut oracle = loona_hpack::Decoder::new();
+    let mut oracle = fluke_hpack::Decoder::new();
     oracle.set_max_allowed_table_size(4096);
     let (mut decoder, mut store) = (Decoder::default(), HeaderStore::new((5, 6), 1 << 24));
     let limits = HeaderLimits { list_bytes: 1 << 30, ..HeaderLimits::default() };

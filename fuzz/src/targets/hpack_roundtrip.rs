@@ -27,13 +27,13 @@ struct Way {
     /// The peer behind us, with a store of its own.
     far_store: HeaderStore,
     far: Decoder,
-    other: loona_hpack::Decoder<'static>,
+    other: fluke_hpack::Decoder<'static>,
 }
 
 impl Way {
     fn new(is_shared: bool) -> Self {
         let policy = if is_shared { IndexPolicy::SHARED } else { IndexPolicy::Private };
-        let mut other = loona_hpack::Decoder::new();
+        let mut other = fluke_hpack::Decoder::new();
         other.set_max_allowed_table_size(4096);
         Self {
             limits: HeaderLimits { list_bytes: 1 << 30, ..HeaderLimits::default() },
@@ -76,7 +76,7 @@ impl Way {
         list.clear(&mut self.far_store);
         let mut theirs = Vec::new();
         let result = self.other.decode_with_cb(&out, |n, v| theirs.push((n.into_owned(), v.into_owned())));
-        use loona_hpack::decoder::DecoderError::SizeUpdateAtEnd;
+        use fluke_hpack::decoder::DecoderError::SizeUpdateAtEnd;
         if !matches!(result, Ok(()) | Err(SizeUpdateAtEnd)) {
             return Err(format!("the other decoder refuses our block {out:02x?}: {result:?}"));
         }

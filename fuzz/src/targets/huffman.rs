@@ -2,7 +2,7 @@
 
 use crate::tape::Tape;
 use evenkeel_wire::hpack::strings;
-use loona_hpack::huffman::{HuffmanDecoder, HuffmanDecoderError};
+use fluke_hpack::huffman::{HuffmanDecoder, HuffmanDecoderError};
 use std::cell::RefCell;
 
 pub(super) fn make(tape: &mut Tape<'_>) -> Vec<u8> {
