@@ -46,7 +46,10 @@ fn whatever_happens_every_request_ends_once_and_nothing_is_left() {
     );
     if seeds >= SEEDS {
         // A simulation in which hardly anything happens proves nothing.
-        assert!(complete * 5 > requests * 2 && failed > 0 && moved > 0 && lies > 0, "the scenarios are too poor");
+        assert!(
+            complete * 5 > requests * 2 && failed > 0 && moved > 0 && lies > 0,
+            "the scenarios are too poor"
+        );
     }
 }
 
