@@ -231,7 +231,7 @@ fn endpoint(prng: &mut Prng, is_healthy: bool, index: usize, services: u8) -> En
         breaks: fault(prng, 200, 15),
         fails_at: None,
         lies: fault(prng, 300, 80),
-        never_acks: prng.chance(60),
+        never_acks: !is_healthy && prng.chance(60),
         service: (index % usize::from(services)) as u8,
         services,
         is_well: is_healthy || prng.chance(500),

@@ -51,7 +51,7 @@ impl ClientHabits {
     /// Whether it keeps to the rules, so that nothing may happen to its requests that is not others' fault.
     #[must_use]
     pub fn is_honest(&self) -> bool {
-        self.lies == 0 && self.rude.is_none()
+        self.lies == 0 && !self.never_acks && self.rude.is_none()
     }
 }
 
@@ -168,7 +168,7 @@ impl Client {
         }
         self.session.never_acks = self.habits.never_acks;
         (self.next_stream, self.is_going, self.is_paused) = (1, false, false);
-        (self.has_lied, self.granted, self.stalls_until) = (false, 65_535, Moment::ZERO);
+        (self.has_lied, self.granted, self.stalls_until) = (self.habits.never_acks, 65_535, Moment::ZERO);
         self.past.clear();
         self.connections_left -= 1;
         self.end = Some(end);

@@ -108,7 +108,7 @@ impl Endpoint {
         if let Some(bytes) = self.habits.rude {
             session.out = bytes.to_vec();
         }
-        let conn = Conn::new(end, session, self.habits.rude.is_some());
+        let conn = Conn::new(end, session, self.habits.rude.is_some() || self.habits.never_acks);
         self.conns.insert(end.link, conn);
         self.flush(end.link, around);
         self.wake(end.link, around);
