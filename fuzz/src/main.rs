@@ -1,8 +1,8 @@
 //! Fuzzing on the stable toolchain: targets, inputs made from grammars and mutations, a child process that runs them.
 //!
 //! `fuzz --smoke` gives every target its share of half a minute; `fuzz TARGET --seconds N [--seed S]` hunts in one;
-//! `fuzz TARGET --replay FILE` runs one input. Findings are stored in `fuzz/crashes`, and the exit code is 1. Dev builds
-//! check for overflows and run debug assertions, release builds run more inputs.
+//! `fuzz TARGET --replay FILE` runs one input. Findings are stored in `fuzz/crashes`, and the exit code is 1. The
+//! profile `fuzz` checks for overflows and runs debug assertions like a dev build, at nearly a release's speed.
 
 mod batch;
 mod corpus;

@@ -38,13 +38,18 @@ fn whatever_happens_every_request_ends_once_and_nothing_is_left() {
     let sum = |of: fn(&Report) -> usize| reports.iter().map(of).sum::<usize>();
     let (requests, complete, failed, moved) =
         (sum(|r| r.requests), sum(|r| r.complete), sum(|r| r.failed), sum(|r| r.moved));
+    let (repeated, lies) = (sum(|r| r.repeated), sum(|r| r.lies));
     let steps: u64 = reports.iter().map(|r| r.steps).sum();
     eprintln!(
-        "{seeds} seeds, {steps} steps: {requests} requests, {complete} complete, {failed} failed, {moved} moved"
+        "{seeds} seeds, {steps} steps: {requests} requests, {complete} complete, {failed} failed, {moved} moved, \
+         {repeated} repeated; {lies} lies"
     );
     if seeds >= SEEDS {
         // A simulation in which hardly anything happens proves nothing.
-        assert!(complete * 2 > requests && failed > 0 && moved > 0, "the scenarios are too poor");
+        assert!(
+            complete * 5 > requests * 2 && failed > 0 && moved > 0 && lies > 0,
+            "the scenarios are too poor"
+        );
     }
 }
 

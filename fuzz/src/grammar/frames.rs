@@ -78,9 +78,20 @@ pub(crate) fn put_any(out: &mut Vec<u8>, blocks: &mut BlockWriter, tape: &mut Ta
                 let mut payload = vec![2];
                 payload.extend_from_slice(&tape.pick(&[0, stream, 1, 0x8000_0001]).to_be_bytes());
                 payload.push(16);
+                // In two parts now and then: padding is the first one's only.
+                let rest = block.split_off(if tape.is_one_in(3) {
+                    tape.below(block.len() + 1)
+                } else {
+                    block.len()
+                });
+                let end_headers = if rest.is_empty() { 4 } else { 0 };
                 payload.extend_from_slice(&block);
                 payload.extend_from_slice(&[0, 0]);
-                put_frame(out, 1, 4 | 8 | 0x20 | u8::from(tape.is_one_in(2)), stream, &payload);
+                let flags = end_headers | 8 | 0x20 | u8::from(tape.is_one_in(2));
+                put_frame(out, 1, flags, stream, &payload);
+                if !rest.is_empty() {
+                    put_frame(out, 9, 4, stream, &rest);
+                }
             } else {
                 put_block(out, stream, tape.is_one_in(2), &block, cut);
             }

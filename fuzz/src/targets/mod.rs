@@ -6,6 +6,7 @@ mod config;
 mod frames;
 mod hpack_decode;
 mod hpack_differential;
+mod hpack_h2;
 mod hpack_roundtrip;
 mod huffman;
 mod planted;
@@ -38,6 +39,7 @@ pub(crate) const TARGETS: &[Target] = &[
         make: hpack_differential::make,
         run: hpack_differential::run,
     },
+    Target { name: "hpack_h2", share: 3, make: hpack_h2::make, run: hpack_h2::run },
     Target { name: "huffman", share: 2, make: huffman::make, run: huffman::run },
     Target { name: "settings", share: 1, make: settings::make, run: settings::run },
     Target { name: "relay", share: 12, make: relay::make, run: relay::run },

@@ -73,7 +73,7 @@ pub(crate) fn test(only: &[String], skip: &[String]) -> Result<bool> {
 
 /// `cargo xtask fuzz`: whether it went well.
 pub(crate) fn fuzz(smoke: bool) -> Result<bool> {
-    let mut words = vec!["run", "--release", "--locked", "-p", "fuzz", "--"];
+    let mut words = vec!["run", "--profile", "fuzz", "--locked", "-p", "fuzz", "--"];
     if smoke {
         words.push("--smoke");
     }

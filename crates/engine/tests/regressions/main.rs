@@ -16,3 +16,4 @@ mod retry;
 mod streams;
 mod timeouts;
 mod upstreams;
+mod windows;

@@ -71,6 +71,8 @@ pub struct Attempt {
     pub is_processed: bool,
     /// What it (would have) answered.
     pub answer: Answer,
+    /// The answer announces another length than it has: it must not look whole to anybody.
+    pub is_broken: bool,
 }
 
 /// How a request ended for its client.
@@ -91,6 +93,8 @@ pub enum Outcome {
 /// A request as the client sent it.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// Number of the client.
+    pub client: u32,
     /// Header fields.
     pub headers: Fields,
     /// Body.
@@ -101,6 +105,12 @@ pub struct Request {
     pub wants_echo: bool,
     /// It has no body in its answer, whatever that announces.
     pub is_head: bool,
+    /// Its answer has no fields by chance.
+    pub is_plain: bool,
+    /// It announces another length than it has: it must not look whole to an endpoint.
+    pub is_broken: bool,
+    /// Final headers have come to its client.
+    pub is_answered: bool,
     /// An endpoint broke the protocol while it worked on it, so whatever came of it may be wrong.
     pub is_distrusted: bool,
     /// Who met it.
@@ -109,20 +119,28 @@ pub struct Request {
     pub outcome: Option<Outcome>,
 }
 
+impl Request {
+    /// More than one endpoint worked on it.
+    #[must_use]
+    pub fn is_repeated(&self) -> bool {
+        self.attempts.iter().filter(|a| a.is_processed).count() > 1
+    }
+}
+
 /// All requests of a run, by number.
 #[derive(Debug, Default)]
 pub struct Ledger {
     requests: Vec<Request>,
-    may_repeat: bool,
+    /// Some route lets a request be sent again that an endpoint may have worked on.
+    pub may_repeat: bool,
+    /// Times that a peer broke a rule.
+    pub lies: usize,
 }
 
-impl Ledger {
-    /// One in which a request may be processed more than once if routes allow that it is sent again.
-    #[must_use]
-    pub fn new(may_repeat: bool) -> Self {
-        Self { may_repeat, ..Self::default() }
-    }
+/// Most times that a request is sent, whatever a route's policy says.
+pub const MOST_TRIES: usize = 6;
 
+impl Ledger {
     /// The number that the next request gets.
     #[must_use]
     pub fn next_number(&self) -> usize {
@@ -152,11 +170,17 @@ impl Ledger {
     /// It was processed before, or its client was told that it never will be.
     pub fn meet(&mut self, number: usize, attempt: Attempt) -> Result<usize, String> {
         let request = self.requests.get_mut(number).ok_or(format!("request {number} was never sent"))?;
-        if attempt.is_processed {
-            let other = request.attempts.iter().find(|a| a.is_processed).filter(|_| !self.may_repeat);
-            if let Some(other) = other {
+        if request.attempts.len() >= MOST_TRIES {
+            return Err(format!("request {number} is sent more than {MOST_TRIES} times"));
+        }
+        // Of what a liar says that it did not do, nobody can know.
+        if attempt.is_processed && !request.is_distrusted {
+            if let Some(other) = request.attempts.iter().find(|a| a.is_processed && !self.may_repeat) {
                 let (a, b) = (other.endpoint, attempt.endpoint);
                 return Err(format!("request {number} is processed twice: by endpoint {a} and {b}"));
+            }
+            if request.is_answered {
+                return Err(format!("request {number} is sent again, and its answer has begun"));
             }
             if request.outcome == Some(Outcome::Unprocessed) {
                 return Err(format!("request {number} is processed after its client heard that it is not"));
@@ -175,7 +199,8 @@ impl Ledger {
         if let Some(before) = request.outcome {
             return Err(format!("request {number} ends twice: {before:?}, then {outcome:?}"));
         }
-        if outcome == Outcome::Unprocessed && request.attempts.iter().any(|a| a.is_processed) {
+        let is_processed = !request.is_distrusted && request.attempts.iter().any(|a| a.is_processed);
+        if outcome == Outcome::Unprocessed && is_processed {
             return Err(format!("request {number} was processed, and its client heard that it was not"));
         }
         request.outcome = Some(outcome);
@@ -186,6 +211,13 @@ impl Ledger {
     pub fn distrust(&mut self, number: usize) {
         if let Some(request) = self.requests.get_mut(number) {
             request.is_distrusted = true;
+        }
+    }
+
+    /// Final headers came to a request's client.
+    pub fn answered(&mut self, number: usize) {
+        if let Some(request) = self.requests.get_mut(number) {
+            request.is_answered = true;
         }
     }
 
@@ -202,11 +234,15 @@ mod tests {
     fn one() -> Ledger {
         let mut ledger = Ledger::default();
         ledger.begin(Request {
+            client: 0,
             headers: Vec::new(),
             body: Span::default(),
             trailers: None,
             wants_echo: false,
             is_head: false,
+            is_plain: false,
+            is_broken: false,
+            is_answered: false,
             is_distrusted: false,
             attempts: Vec::new(),
             outcome: None,
@@ -215,7 +251,7 @@ mod tests {
     }
 
     fn attempt(is_processed: bool) -> Attempt {
-        Attempt { endpoint: 0, is_processed, answer: Answer::default() }
+        Attempt { endpoint: 0, is_processed, answer: Answer::default(), is_broken: false }
     }
 
     #[test]
@@ -228,6 +264,22 @@ mod tests {
         assert!(ledger.end(0, Outcome::Complete).is_ok());
         assert!(ledger.end(0, Outcome::Complete).is_err());
         assert!(ledger.meet(1, attempt(true)).is_err());
+    }
+
+    #[test]
+    fn where_a_route_lets_it_be_repeated_it_is_not_once_its_answer_has_begun() {
+        let mut ledger = Ledger { may_repeat: true, ..one() };
+        assert_eq!(ledger.meet(0, attempt(true)), Ok(0));
+        assert_eq!(ledger.meet(0, attempt(true)), Ok(1));
+        ledger.answered(0);
+        assert!(ledger.meet(0, attempt(true)).is_err());
+    }
+
+    #[test]
+    fn nothing_is_sent_endlessly() {
+        let mut ledger = one();
+        assert!((0..MOST_TRIES).all(|_| ledger.meet(0, attempt(false)).is_ok()));
+        assert!(ledger.meet(0, attempt(false)).is_err());
     }
 
     #[test]

@@ -50,9 +50,31 @@ pub struct Weather {
     pub short_writes: u32,
 }
 
+/// How a link breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// The reader sees the end, and the writer nothing before the reader ends the link too.
+    End,
+    /// Both sides see a reset.
+    Reset,
+}
+
+/// A link that breaks at a point: so many bytes come through from one side, and then the break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Whose writing is cut.
+    pub end: End,
+    /// Bytes that come through.
+    pub at: usize,
+    /// How.
+    pub how: Break,
+}
+
 #[derive(Debug, Default)]
 struct Pipe {
     pieces: VecDeque<(Moment, Arrival)>,
+    /// Bytes that ever went in.
+    written: usize,
     held: usize,
     capacity: usize,
     last_arrival: Moment,
@@ -78,13 +100,20 @@ struct Link {
 pub struct Network {
     weather: Weather,
     links: Vec<Link>,
+    cut: Option<Cut>,
 }
 
 impl Network {
     /// A network without links.
     #[must_use]
     pub fn new(weather: Weather) -> Self {
-        Self { weather, links: Vec::new() }
+        Self { weather, links: Vec::new(), cut: None }
+    }
+
+    /// One of its links breaks, if there is a cut.
+    #[must_use]
+    pub fn with_cut(self, cut: Option<Cut>) -> Self {
+        Self { cut, ..self }
     }
 
     /// Opens a link; after one delay `Event::Opened` says that the other side has to take or refuse it. What is written
@@ -107,6 +136,15 @@ impl Network {
     /// Takes a part of `bytes`, possibly all or nothing; if not all, an `Event::Room` follows. A link whose other side
     /// is gone takes everything and delivers nothing, as a socket does until it hears the reset.
     pub fn write(&mut self, end: End, bytes: &[u8], schedule: &mut Schedule, prng: &mut Prng) -> usize {
+        if let Some(cut) = self.cut.filter(|cut| cut.end == end) {
+            let left = cut.at - self.links[end.link as usize].pipes[usize::from(end.side)].written;
+            if bytes.len() >= left {
+                self.cut = None;
+                self.write(end, &bytes[..left], schedule, prng);
+                self.break_link(end, cut.how, schedule);
+                return bytes.len();
+            }
+        }
         let short_writes = self.weather.short_writes;
         let link = &mut self.links[end.link as usize];
         let pipe = &mut link.pipes[usize::from(end.side)];
@@ -120,6 +158,7 @@ impl Network {
         }
         if n > 0 {
             pipe.held += n;
+            pipe.written += n;
             let arrival = pipe.last_arrival.max(schedule.now() + link.delay);
             pipe.last_arrival = arrival;
             pipe.pieces.push_back((arrival, Arrival::Bytes(bytes[..n].to_vec())));
@@ -193,6 +232,22 @@ impl Network {
         }
         self.push_end(end, Arrival::Reset, schedule);
         self.stop_reading(end, schedule);
+    }
+
+    fn break_link(&mut self, end: End, how: Break, schedule: &mut Schedule) {
+        match how {
+            Break::End => self.push_end(end, Arrival::Fin, schedule),
+            Break::Reset => {
+                self.push_end(end, Arrival::Reset, schedule);
+                self.push_end(end.other(), Arrival::Reset, schedule);
+            }
+        }
+    }
+
+    /// Bytes that ever went in at an end.
+    #[must_use]
+    pub fn written(&self, end: End) -> usize {
+        self.links.get(end.link as usize).map_or(0, |link| link.pipes[usize::from(end.side)].written)
     }
 
     fn push_end(&mut self, end: End, arrival: Arrival, schedule: &mut Schedule) {

@@ -1,7 +1,7 @@
 //! What a seed stands for: who takes part, how they behave, and what happens to the service meanwhile.
 
-use super::http2::{ClientHabits, EndpointHabits, OwnSettings};
-use super::network::Weather;
+use super::http2::{ClientHabits, EndpointHabits, OwnSettings, Shape};
+use super::network::{Cut, Weather};
 use super::prng::Prng;
 use evenkeel_core::limits::{Limits, Rate};
 use evenkeel_core::policy::{
@@ -47,7 +47,7 @@ pub enum Act {
 pub struct Scenario {
     /// Its seed.
     pub seed: u64,
-    /// Nobody fails, so no request may.
+    /// Nobody fails but clients that lie, so no request of the others may.
     pub is_healthy: bool,
     /// The network.
     pub weather: Weather,
@@ -59,10 +59,16 @@ pub struct Scenario {
     pub endpoints: Vec<EndpointHabits>,
     /// How many of them are in the first set.
     pub first: usize,
-    /// Whether routes allow that a request is sent again though it may have been processed.
-    pub repeats: bool,
     /// What happens, and when.
     pub script: Vec<(Duration, Act)>,
+    /// Services, one or two, among which the endpoints are dealt out.
+    pub services: u8,
+    /// Engines, among which the clients are dealt out.
+    pub workers: u16,
+    /// Policies of all services and routes; none: some by chance.
+    pub policies: Option<(ServicePolicy, RoutePolicy)>,
+    /// The link that breaks at a point.
+    pub cut: Option<Cut>,
 }
 
 const RUDE: &[&[u8]] = &[
@@ -86,6 +92,7 @@ impl Scenario {
         let endpoints = prng.between(3, 6);
         let clients = prng.between(1, 5);
         let smallest = prng.pick(&[1_000, 9_000, 64_000]);
+        let services = if endpoints >= 4 && prng.chance(500) { 2 } else { 1 };
         Self {
             seed,
             is_healthy,
@@ -97,10 +104,60 @@ impl Scenario {
             },
             limits: limits(prng, is_healthy),
             clients: (0..clients).map(|_| client(prng, is_healthy)).collect(),
-            endpoints: (0..endpoints).map(|_| endpoint(prng, is_healthy)).collect(),
+            endpoints: (0..endpoints).map(|i| endpoint(prng, is_healthy, i, services)).collect(),
             first: prng.between(2, endpoints),
-            repeats: !is_healthy && seed.is_multiple_of(3),
             script: script(prng, is_healthy),
+            services,
+            workers: prng.pick(&[1, 1, 2]),
+            policies: None,
+            cut: None,
+        }
+    }
+
+    /// One exchange with bodies and trailers both ways, asked for by the first client, and a few small ones of a second
+    /// client at the same upstream, which is link 2; the clients' are 0 and 1. It is calm but for the cut.
+    #[must_use]
+    pub fn cut(cut: Option<Cut>) -> Self {
+        let mut prng = Prng::new(1);
+        let quiet = EndpointHabits {
+            pace: 100,
+            delay: 300,
+            most_body: 100,
+            settings: OwnSettings::default(),
+            window: 65_535,
+            is_well: true,
+            services: 1,
+            ..endpoint(&mut prng, true, 0, 1)
+        };
+        let client = |requests, length| ClientHabits {
+            requests,
+            at_once: 1,
+            pace: 300,
+            shape: Shape::Whole(length),
+            settings: OwnSettings::default(),
+            window: 65_535,
+            cancels: 0,
+            cancels_at: None,
+            oddity: 0,
+            pauses: 0,
+            breaks: 0,
+            lies: 0,
+            never_acks: false,
+            rude: None,
+        };
+        Self {
+            seed: 1,
+            is_healthy: false,
+            weather: Weather { delay: (50, 50), capacity: (64_000, 64_000), cuts: 0, short_writes: 0 },
+            limits: Limits::default(),
+            clients: vec![client(1, 90), client(3, 10)],
+            endpoints: vec![EndpointHabits { oddity: 0, pauses: 0, ..quiet }],
+            first: 1,
+            script: Vec::new(),
+            services: 1,
+            workers: 1,
+            policies: Some(Default::default()),
+            cut,
         }
     }
 }
@@ -140,18 +197,21 @@ fn client(prng: &mut Prng, is_healthy: bool) -> ClientHabits {
         requests: prng.between(2, 40) as u32,
         at_once: prng.pick(&[1, 3, 8, 30]),
         pace: prng.pick(&[500, 3_000, 30_000]),
-        most_body: prng.pick(&[500, 20_000, 200 * 1024]),
+        shape: Shape::Any(prng.pick(&[500, 20_000, 200 * 1024])),
         settings: settings(prng),
         window: prng.pick(&[8_192, 65_535, 300_000]),
         cancels: often(prng, 40),
+        cancels_at: None,
         oddity: often(prng, 150),
         pauses: often(prng, 60),
         breaks: if is_healthy { 0 } else { often(prng, 15) },
+        lies: if rude.is_none() && prng.chance(300) { prng.between(1, 60) as u32 } else { 0 },
+        never_acks: prng.chance(60),
         rude,
     }
 }
 
-fn endpoint(prng: &mut Prng, is_healthy: bool) -> EndpointHabits {
+fn endpoint(prng: &mut Prng, is_healthy: bool, index: usize, services: u8) -> EndpointHabits {
     let fault = |prng: &mut Prng, share: u32, most: usize| {
         if !is_healthy && prng.chance(share) { prng.between(1, most) as u32 } else { 0 }
     };
@@ -169,7 +229,11 @@ fn endpoint(prng: &mut Prng, is_healthy: bool) -> EndpointHabits {
         resets: fault(prng, 300, 300),
         goaways: fault(prng, 400, 60),
         breaks: fault(prng, 200, 15),
-        lies: fault(prng, 150, 40),
+        fails_at: None,
+        lies: fault(prng, 300, 80),
+        never_acks: !is_healthy && prng.chance(60),
+        service: (index % usize::from(services)) as u8,
+        services,
         is_well: is_healthy || prng.chance(500),
         rude: (!is_healthy && prng.chance(60))
             .then(|| prng.pick(&[&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"", b"\0\0\0\x04\x01\0\0\0\0"])),
@@ -229,23 +293,22 @@ pub(super) fn policy(prng: &mut Prng, is_healthy: bool) -> ServicePolicy {
 }
 
 /// What holds for exchanges.
-pub(super) fn route_policy(prng: &mut Prng, is_healthy: bool, repeats: bool) -> RoutePolicy {
+pub(super) fn route_policy(prng: &mut Prng, is_healthy: bool) -> RoutePolicy {
     let mut policy = RoutePolicy::default();
     if !is_healthy {
         policy.request_timeout = prng.pick(&[None, None, None, None, Some(Duration::from_millis(60))]);
         policy.retry.attempts = prng.pick(&[1, 3, 3, 5]);
-    }
-    if repeats {
-        let mut allowed = || prng.chance(700);
-        policy.retry.on = RetryOn {
-            reset: allowed(),
-            timeout: allowed(),
-            gateway_error: allowed(),
-            unavailable: allowed(),
-            resource_exhausted: allowed(),
-        };
-        policy.retry.per_try_timeout = prng.pick(&[None, Some(Duration::from_millis(40))]);
-        policy.retry.budget = prng.pick(&[0.0, 0.2, 1.0]);
+        if prng.chance(300) {
+            policy.retry.on = RetryOn {
+                reset: prng.chance(600),
+                timeout: prng.chance(600),
+                gateway_error: prng.chance(600),
+                unavailable: prng.chance(600),
+                resource_exhausted: prng.chance(600),
+            };
+            policy.retry.per_try_timeout = prng.pick(&[None, Some(Duration::from_millis(20))]);
+            policy.retry.budget = prng.pick(&[0.0, 0.2, 1.0]);
+        }
     }
     policy
 }

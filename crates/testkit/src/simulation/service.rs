@@ -1,11 +1,11 @@
-//! The simulated service: which endpoints are in its set, in which state, and the snapshots made of that.
+//! The simulated services: which endpoints are in their sets, in which state, and the snapshots made of that.
 
 use super::prng::Prng;
 use super::scenario::{Scenario, policy, route_policy};
 use evenkeel_core::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec, EndpointState};
 use evenkeel_core::id::{ListenerId, ServiceId};
-use evenkeel_core::policy::{ListenerPolicy, RoutePolicy, ServicePolicy};
-use evenkeel_core::route::{Route, RouteMatch, RouteTable};
+use evenkeel_core::policy::{ListenerPolicy, RetryOn, RoutePolicy, ServicePolicy};
+use evenkeel_core::route::{PathMatch, Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{EndpointStats, ListenerStats, ServiceStats};
 use evenkeel_core::time::Moment;
@@ -13,85 +13,134 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-const SERVICE: ServiceId = ServiceId(1);
-const LISTENER: ListenerId = ListenerId(1);
 const FIRST_PORT: u16 = 7_000;
 
 #[derive(Debug)]
 struct Member {
     spec: EndpointSpec,
+    /// Index of its service.
+    group: usize,
     is_in: bool,
 }
 
 /// A listener that sends everything to one service of so many endpoints, with default policies.
 #[must_use]
 pub fn one_service(endpoints: u16) -> (ListenerId, Arc<Snapshot>) {
-    let members = (0..endpoints).map(|i| Member { spec: EndpointSpec::at(address(i)), is_in: true });
+    let member = |i| Member { spec: EndpointSpec::at(address(i)), group: 0, is_in: true };
+    let members = (0..endpoints).map(member).collect();
     let mut service =
-        SimulatedService::with(members.collect(), ServicePolicy::default(), route(RoutePolicy::default()));
-    (LISTENER, service.publish(Moment::ZERO))
+        SimulatedService::with(members, &[ServicePolicy::default()], &[RoutePolicy::default()], 1);
+    (ListenerId(1), service.publish(Moment::ZERO))
 }
 
-/// Everything goes to the one service.
-fn route(policy: RoutePolicy) -> RouteTable {
-    RouteTable { routes: vec![Route { matches: RouteMatch::default(), service: SERVICE, policy }] }
+/// Paths of the second service are that one's, and everything else the first one's.
+fn routes(policies: &[RoutePolicy]) -> RouteTable {
+    let route = |(i, policy): (u32, &RoutePolicy)| Route {
+        matches: RouteMatch {
+            path: PathMatch::Prefix(if i > 0 { "/b.X" } else { "/" }.into()),
+            ..RouteMatch::default()
+        },
+        service: ServiceId(i + 1),
+        policy: *policy,
+    };
+    let mut routes: Vec<_> = (0..).zip(policies).map(route).collect();
+    routes.reverse();
+    if let Some(last) = routes.last_mut() {
+        last.matches = RouteMatch::default();
+    }
+    RouteTable { routes }
 }
 
 fn address(index: u16) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 1], FIRST_PORT + index))
 }
 
-/// A service with its listener.
+/// One service.
 #[derive(Debug)]
-pub(super) struct SimulatedService {
-    members: Vec<Member>,
+struct Group {
+    id: ServiceId,
     writer: EndpointSetWriter,
     policy: ServicePolicy,
     stats: Arc<ServiceStats>,
-    listener: Arc<Listener>,
+    current: Option<Arc<Service>>,
+}
+
+/// One or two services, with two listeners that lead to both.
+#[derive(Debug)]
+pub(super) struct SimulatedService {
+    members: Vec<Member>,
+    groups: Vec<Group>,
+    listeners: Vec<Arc<Listener>>,
     current: Arc<Snapshot>,
     /// Counts of every endpoint that there ever was.
     counts: Vec<Arc<EndpointStats>>,
+    /// Some route ever let requests be repeated that an endpoint may have worked on.
+    pub(super) may_repeat: bool,
     is_closed: bool,
-    /// Routes allow that a request is sent again though it may have been processed.
-    repeats: bool,
 }
 
 impl SimulatedService {
     pub(super) fn new(scenario: &Scenario, prng: &mut Prng) -> Self {
-        let members = (0..scenario.endpoints.len())
-            .map(|i| Member { spec: EndpointSpec::at(address(i as u16)), is_in: i < scenario.first })
-            .collect();
-        let exchanges = route_policy(prng, scenario.is_healthy, scenario.repeats);
-        let mut service = Self::with(members, policy(prng, scenario.is_healthy), route(exchanges));
-        Arc::make_mut(&mut service.listener).policy.timeouts.send = Duration::from_secs(600);
+        let services = usize::from(scenario.services);
+        let member = |i| Member {
+            spec: EndpointSpec::at(address(i as u16)),
+            group: i % services,
+            is_in: i < scenario.first.max(services),
+        };
+        let members = (0..scenario.endpoints.len()).map(member).collect();
+        let is_healthy = scenario.is_healthy;
+        let (exchanges, policies) = match scenario.policies {
+            Some((service, route)) => (vec![route; services], vec![service; services]),
+            None => (
+                (0..services).map(|_| route_policy(prng, is_healthy)).collect::<Vec<_>>(),
+                (0..services).map(|_| policy(prng, is_healthy)).collect::<Vec<_>>(),
+            ),
+        };
+        let mut service = Self::with(members, &policies, &exchanges, scenario.workers);
+        for listener in &mut service.listeners {
+            Arc::make_mut(listener).policy.timeouts.send = Duration::from_secs(600);
+        }
         service.publish(Moment::ZERO);
-        service.repeats = scenario.repeats;
         service
     }
 
-    fn with(members: Vec<Member>, policy: ServicePolicy, routes: RouteTable) -> Self {
-        Self {
-            members,
-            writer: EndpointSetWriter::new(SERVICE, 1, EndpointIds::default()),
-            policy,
-            stats: Arc::new(ServiceStats::new(1)),
-            listener: Arc::new(Listener {
-                id: LISTENER,
+    fn with(
+        members: Vec<Member>,
+        policies: &[ServicePolicy],
+        exchanges: &[RoutePolicy],
+        workers: u16,
+    ) -> Self {
+        let ids = EndpointIds::default();
+        let group = |(i, policy): (u32, &ServicePolicy)| Group {
+            id: ServiceId(i),
+            writer: EndpointSetWriter::new(ServiceId(i), workers, ids.clone()),
+            policy: *policy,
+            stats: Arc::new(ServiceStats::new(workers)),
+            current: None,
+        };
+        let listener = |i| {
+            Arc::new(Listener {
+                id: ListenerId(i),
                 name: "simulated".into(),
                 policy: ListenerPolicy::default(),
-                routes,
-                stats: Arc::new(ListenerStats::new(1)),
-            }),
+                routes: routes(exchanges),
+                stats: Arc::new(ListenerStats::new(workers)),
+            })
+        };
+        Self {
+            members,
+            groups: (1..).zip(policies).map(group).collect(),
+            listeners: (1..=2).map(listener).collect(),
             current: Arc::default(),
             counts: Vec::new(),
+            may_repeat: exchanges.iter().any(|policy| policy.retry.on != RetryOn::default()),
             is_closed: false,
-            repeats: false,
         }
     }
 
-    pub(super) fn listener(&self) -> ListenerId {
-        LISTENER
+    /// The listener that a client comes to.
+    pub(super) fn listener(&self, client: u32) -> ListenerId {
+        self.listeners[client as usize % self.listeners.len()].id
     }
 
     /// Which endpoint listens at an address.
@@ -105,22 +154,28 @@ impl SimulatedService {
 
     /// The snapshot of now; parts that did not change are the same as before.
     pub(super) fn publish(&mut self, now: Moment) -> Arc<Snapshot> {
-        let specs = self.members.iter().filter(|m| m.is_in).map(|m| m.spec.clone()).collect();
-        let is_changed = self.writer.publish(specs, now).is_some();
-        let endpoints = Arc::clone(self.writer.current());
-        for endpoint in &endpoints.endpoints {
-            if !self.counts.iter().any(|c| Arc::ptr_eq(c, &endpoint.stats)) {
-                self.counts.push(Arc::clone(&endpoint.stats));
+        let mut services = Vec::new();
+        for (i, group) in self.groups.iter_mut().enumerate() {
+            let specs = self.members.iter().filter(|m| m.is_in && m.group == i).map(|m| m.spec.clone());
+            let is_changed = group.writer.publish(specs.collect(), now).is_some();
+            let endpoints = Arc::clone(group.writer.current());
+            for endpoint in &endpoints.endpoints {
+                if !self.counts.iter().any(|c| Arc::ptr_eq(c, &endpoint.stats)) {
+                    self.counts.push(Arc::clone(&endpoint.stats));
+                }
             }
+            let before = group.current.take().filter(|s| !is_changed && s.policy == group.policy);
+            let service = before.unwrap_or_else(|| {
+                let (name, stats) = ("simulated".into(), Arc::clone(&group.stats));
+                Arc::new(Service { id: group.id, name, policy: group.policy, endpoints, stats })
+            });
+            group.current = Some(Arc::clone(&service));
+            services.push(service);
         }
-        let before =
-            self.current.services.first().filter(|s| !is_changed && s.policy == self.policy).cloned();
-        let service = before.unwrap_or_else(|| {
-            let (name, stats) = ("simulated".into(), Arc::clone(&self.stats));
-            Arc::new(Service { id: SERVICE, name, policy: self.policy, endpoints, stats })
-        });
-        let services = if self.is_closed { Vec::new() } else { vec![service] };
-        self.current = Arc::new(Snapshot { services, listeners: vec![Arc::clone(&self.listener)] });
+        if self.is_closed {
+            services.clear();
+        }
+        self.current = Arc::new(Snapshot { services, listeners: self.listeners.clone() });
         self.snapshot()
     }
 
@@ -129,9 +184,12 @@ impl SimulatedService {
         self.is_closed = true;
     }
 
-    /// A ready member, if two more are left beside it.
+    /// A ready member, if another is left beside it.
     fn spare(&mut self, prng: &mut Prng) -> Option<usize> {
-        let is_ready = |m: &Member| m.is_in && m.spec.state == EndpointState::Ready && m.spec.weight > 0;
+        let group = prng.below(self.groups.len());
+        let is_ready = |m: &Member| {
+            m.group == group && m.is_in && m.spec.state == EndpointState::Ready && m.spec.weight > 0
+        };
         let ready: Vec<_> = (0..self.members.len()).filter(|&i| is_ready(&self.members[i])).collect();
         (ready.len() > 1).then(|| prng.pick(&ready))
     }
@@ -166,8 +224,15 @@ impl SimulatedService {
     }
 
     pub(super) fn reload(&mut self, prng: &mut Prng, is_healthy: bool) {
-        self.policy = policy(prng, is_healthy);
-        Arc::make_mut(&mut self.listener).routes = route(route_policy(prng, is_healthy, self.repeats));
+        let mut exchanges = Vec::new();
+        for group in &mut self.groups {
+            group.policy = policy(prng, is_healthy);
+            exchanges.push(route_policy(prng, is_healthy));
+        }
+        self.may_repeat |= exchanges.iter().any(|policy| policy.retry.on != RetryOn::default());
+        for listener in &mut self.listeners {
+            Arc::make_mut(listener).routes = routes(&exchanges);
+        }
     }
 
     pub(super) fn remove(&mut self, prng: &mut Prng) {
@@ -188,8 +253,9 @@ impl SimulatedService {
                 return Err(format!("endpoint {i} counts {exchanges} exchanges and {upstreams} upstreams"));
             }
         }
-        if self.listener.stats.sessions() != 0 {
-            return Err(format!("{} sessions are counted", self.listener.stats.sessions()));
+        let sessions: u64 = self.listeners.iter().map(|l| l.stats.sessions()).sum();
+        if sessions != 0 {
+            return Err(format!("{sessions} sessions are counted"));
         }
         Ok(())
     }

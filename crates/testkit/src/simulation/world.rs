@@ -37,6 +37,13 @@ pub struct Report {
     pub failed: usize,
     /// Requests that an endpoint left untouched and another one answered whole.
     pub moved: usize,
+    /// Requests that more than one endpoint worked on.
+    pub repeated: usize,
+    /// Times that a peer broke a rule.
+    pub lies: usize,
+    /// Bytes that went into the ends of links 0 (the first client's), 1 (the second one's) and 2 (an upstream's), first
+    /// by the side that opened it.
+    pub written: [[usize; 2]; 3],
 }
 
 /// Longest virtual time that clients may take.
@@ -66,7 +73,8 @@ pub fn run(scenario: &Scenario, is_traced: bool) -> Result<Report, String> {
 struct World<'a> {
     scenario: &'a Scenario,
     around: Surroundings,
-    proxy: Proxy,
+    /// One a worker.
+    proxies: Vec<Proxy>,
     service: SimulatedService,
     clients: Vec<Client>,
     endpoints: Vec<Endpoint>,
@@ -83,26 +91,29 @@ impl<'a> World<'a> {
     fn new(scenario: &'a Scenario, is_traced: bool) -> Self {
         let mut around = Surroundings {
             schedule: Schedule::default(),
-            network: Network::new(scenario.weather),
+            network: Network::new(scenario.weather).with_cut(scenario.cut),
             prng: Prng::new(scenario.seed),
-            ledger: Ledger::new(scenario.repeats),
+            ledger: Ledger::default(),
             trace: Trace::new(is_traced),
         };
         let service = SimulatedService::new(scenario, &mut around.prng);
-        let setup = EngineSetup {
-            worker: WorkerIndex(0),
-            seed: scenario.seed,
-            limits: scenario.limits,
-            log_interval: Duration::from_secs(300),
-            stats: Arc::new(WorkerStats::default()),
-            snapshot: service.snapshot(),
+        let proxy = |worker| {
+            let setup = EngineSetup {
+                worker: WorkerIndex(worker),
+                seed: scenario.seed + u64::from(worker),
+                limits: scenario.limits,
+                log_interval: Duration::from_secs(300),
+                stats: Arc::new(WorkerStats::default()),
+                snapshot: service.snapshot(),
+            };
+            Proxy::new(Engine::new(setup, Moment::ZERO), scenario.limits.buffered_bytes as u64 + ONE_READ)
         };
-        let engine = Engine::new(setup, Moment::ZERO);
+        around.ledger.may_repeat = service.may_repeat;
         let clients = (0..).zip(&scenario.clients).map(|(id, habits)| Client::new(id, habits.clone()));
         let endpoints = (0..).zip(&scenario.endpoints).map(|(index, habits)| Endpoint::new(index, *habits));
         Self {
             scenario,
-            proxy: Proxy::new(engine, scenario.limits.buffered_bytes as u64 + ONE_READ),
+            proxies: (0..scenario.workers).map(proxy).collect(),
             service,
             clients: clients.collect(),
             endpoints: endpoints.collect(),
@@ -153,7 +164,7 @@ impl<'a> World<'a> {
             Event::Opened(link) => self.opened(link),
             Event::Deliver(link, side) => self.deliver(End { link, side }),
             Event::Room(link, side) => self.room(End { link, side }),
-            Event::Tick => self.proxy.tick(&mut self.around),
+            Event::Tick => self.proxies.iter_mut().try_for_each(|p| p.tick(&mut self.around)),
             Event::Client(id) => {
                 if self.clients[id as usize].act(&mut self.around)? {
                     let end = self.clients[id as usize].connect(&mut self.around);
@@ -173,24 +184,26 @@ impl<'a> World<'a> {
         if let Some(&id) = self.opened_by.get(&link) {
             let end = End { link, side: 1 };
             let peer = SocketAddr::from(([10, 9, 0, id as u8], 40_000 + link as u16));
+            let (listener, workers) = (self.service.listener(id), self.proxies.len());
             let is_open = (self.scenario.is_healthy || !self.has_drained)
-                && self.proxy.accept(self.service.listener(), end, peer, &mut self.around)?;
+                && self.proxies[id as usize % workers].accept(listener, end, peer, &mut self.around)?;
             if !is_open {
                 self.clients[id as usize].give_up();
                 self.around.network.reset(end, &mut self.around.schedule, &mut self.around.prng);
             }
             return Ok(());
         }
-        let Some(address) = self.proxy.destination(link) else { return Ok(()) };
+        let found = self.proxies.iter_mut().find_map(|p| p.destination(link).map(|address| (p, address)));
+        let Some((proxy, address)) = found else { return Ok(()) };
         let index = SimulatedService::index_of(address);
         let endpoint = &mut self.endpoints[index];
         if !endpoint.is_up {
-            return self.proxy.opened(link, Some(ConnectFailure::Refused), &mut self.around);
+            return proxy.opened(link, Some(ConnectFailure::Refused), &mut self.around);
         }
         let end = End { link, side: 1 };
         self.endpoint_of.insert(end, index as u32);
         endpoint.accept(end, &mut self.around);
-        self.proxy.opened(link, None, &mut self.around)
+        proxy.opened(link, None, &mut self.around)
     }
 
     fn deliver(&mut self, end: End) -> Result<(), String> {
@@ -203,8 +216,8 @@ impl<'a> World<'a> {
         if let Arrival::Bytes(bytes) = &arrival {
             around.trace.bytes(bytes);
         }
-        if self.proxy.has(end) {
-            self.proxy.arrived(end, arrival, around)
+        if let Some(proxy) = self.proxies.iter_mut().find(|p| p.has(end)) {
+            proxy.arrived(end, arrival, around)
         } else if let Some(&index) = self.endpoint_of.get(&end) {
             self.endpoints[index as usize].arrived(end.link, arrival, around)
         } else if let Some(&id) = self.opened_by.get(&end.link)
@@ -218,8 +231,8 @@ impl<'a> World<'a> {
 
     fn room(&mut self, end: End) -> Result<(), String> {
         let around = &mut self.around;
-        if self.proxy.has(end) {
-            return self.proxy.has_room(end, around);
+        if let Some(proxy) = self.proxies.iter_mut().find(|p| p.has(end)) {
+            return proxy.has_room(end, around);
         }
         if let Some(&index) = self.endpoint_of.get(&end) {
             self.endpoints[index as usize].flush(end.link, around);
@@ -265,8 +278,10 @@ impl<'a> World<'a> {
             Act::Unready => self.service.unready(prng),
             Act::Drain(deadline) => {
                 self.has_drained = true;
-                self.proxy.engine.begin_drain(now, now + Duration::from_millis(deadline));
-                self.proxy.settle(&mut self.around)?;
+                for proxy in &mut self.proxies {
+                    proxy.engine.begin_drain(now, now + Duration::from_millis(deadline));
+                    proxy.settle(&mut self.around)?;
+                }
             }
         }
         self.publish()
@@ -274,13 +289,19 @@ impl<'a> World<'a> {
 
     fn publish(&mut self) -> Result<(), String> {
         let now = self.around.schedule.now();
-        self.proxy.engine.refresh(now, self.service.publish(now));
-        self.proxy.settle(&mut self.around)
+        let snapshot = self.service.publish(now);
+        self.around.ledger.may_repeat |= self.service.may_repeat;
+        for proxy in &mut self.proxies {
+            proxy.engine.refresh(now, Arc::clone(&snapshot));
+            proxy.settle(&mut self.around)?;
+        }
+        Ok(())
     }
 
     /// All clients have gone: no endpoint may still work for one of them.
     fn check_streams(&mut self) -> Result<(), String> {
-        let (sessions, exchanges) = (self.proxy.engine.sessions(), self.proxy.engine.open_exchanges());
+        let sessions: usize = self.proxies.iter().map(|p| p.engine.sessions()).sum();
+        let exchanges: usize = self.proxies.iter().map(|p| p.engine.open_exchanges()).sum();
         if sessions > 0 || exchanges > 0 {
             return Err(format!("{sessions} sessions and {exchanges} exchanges outlive their clients"));
         }
@@ -304,7 +325,8 @@ impl<'a> World<'a> {
                 Outcome::Unprocessed => self.has_drained,
                 Outcome::Failed(_) | Outcome::ConnectionLost => false,
             };
-            if self.scenario.is_healthy && !is_well {
+            let is_honest = self.scenario.clients[request.client as usize].is_honest();
+            if self.scenario.is_healthy && is_honest && !is_well {
                 return Err(format!("nothing failed, and request {number} ended as {outcome:?}"));
             }
         }
@@ -314,19 +336,20 @@ impl<'a> World<'a> {
     /// The service has gone as well: nothing may be left.
     fn check_all(&mut self) -> Result<(), String> {
         self.has_ended = true;
-        let engine = &self.proxy.engine;
-        let [buffered, interned, _] = engine.memory();
-        let connections = self.proxy.connections();
-        if connections > 0 || buffered > 0 || interned > 0 {
-            return Err(format!(
-                "left: {connections} connections, {buffered} bytes, {interned} of header fields"
-            ));
+        for proxy in &mut self.proxies {
+            let [buffered, interned, _] = proxy.engine.memory();
+            let connections = proxy.connections();
+            if connections > 0 || buffered > 0 || interned > 0 {
+                return Err(format!(
+                    "left: {connections} connections, {buffered} bytes, {interned} of header fields"
+                ));
+            }
+            proxy.settle(&mut self.around)?;
         }
         if let Some(left) = self.endpoints.iter().map(Endpoint::connections).find(|n| *n > 0) {
             return Err(format!("an endpoint still has {left} connections"));
         }
-        self.service.check_counts()?;
-        self.proxy.settle(&mut self.around)
+        self.service.check_counts()
     }
 
     fn report(&self, steps: u64) -> Report {
@@ -339,6 +362,9 @@ impl<'a> World<'a> {
             requests: ledger.requests().len(),
             complete: ledger.count(|o| o == Outcome::Complete),
             failed: ledger.count(|o| matches!(o, Outcome::Failed(_))),
+            repeated: ledger.requests().iter().filter(|r| r.is_repeated()).count(),
+            lies: ledger.lies,
+            written: [0, 1, 2].map(|link| [0, 1].map(|side| self.around.network.written(End { link, side }))),
             moved: ledger.requests().iter().filter(was_moved).count(),
         }
     }

@@ -4,6 +4,7 @@ use super::watch::{Role, Watch};
 use crate::grammar::blocks::BlockWriter;
 use evenkeel_engine::ConnKey;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// A header list.
 pub(super) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
@@ -31,12 +32,16 @@ pub(super) struct Saying {
     pub(super) heard: usize,
     /// The stream is over for both: nothing more is said on it.
     pub(super) is_over: bool,
+    /// The endpoint said, or is about to, that it did not process it.
+    pub(super) is_refused: bool,
 }
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) key: ConnKey,
+    /// Where it leads, if the engine opened it.
+    pub(super) address: Option<SocketAddr>,
     pub(super) role: Role,
     pub(super) watch: Watch,
     /// Said by the peer and not yet delivered.
@@ -49,6 +54,8 @@ pub(super) struct Link {
     pub(super) sayings: BTreeMap<u32, Saying>,
     pub(super) next_stream: u32,
     pub(super) queued_flow: i64,
+    /// The last stream that its peer said, or is about to, that it processes.
+    pub(super) goaway: Option<u32>,
     /// Its socket takes bytes only when the scene says so.
     pub(super) is_slow: bool,
 }
@@ -57,6 +64,7 @@ impl Link {
     pub(super) fn new(key: ConnKey, role: Role, watch: Watch) -> Self {
         Self {
             key,
+            address: None,
             role,
             watch,
             queue: Vec::new(),
@@ -66,6 +74,7 @@ impl Link {
             sayings: BTreeMap::new(),
             next_stream: 1,
             queued_flow: 0,
+            goaway: None,
             is_slow: false,
         }
     }
@@ -76,6 +85,12 @@ impl Link {
         let queued = self.sayings.get(&stream).map_or(0, |s| s.queued_flow);
         let granted = self.watch.streams.get(&stream).map_or(0, |s| s.granted);
         conn.min(stream_window + granted - queued).max(0)
+    }
+
+    /// Whether the peer says, or is about to, that it does not process this stream.
+    pub(super) fn is_refused(&self, stream: u32) -> bool {
+        let is_past_goaway = self.goaway.is_some_and(|last| stream > last);
+        is_past_goaway || self.sayings.get(&stream).is_some_and(|s| s.is_refused)
     }
 
     /// The streams on which the peer may still say something that `holds`.

@@ -48,7 +48,7 @@ impl Manners {
         let plan = tape.pick(&[0, 0, 1, 100, 3_000, 20_000, 100_000]);
         let is_head = tape.is_one_in(16);
         let method: &[u8] = if is_head { b"HEAD" } else { tape.pick(&[b"POST", b"GET"]) };
-        let path: &[u8] = tape.pick(&[&b"/s"[..], b"/s/a", b"/s?q", b"/nowhere"]);
+        let path: &[u8] = tape.pick(&[&b"/s"[..], b"/s/a", b"/s?q", b"/t", b"/t/a", b"/nowhere"]);
         let mut fields = pairs(&[(b":method", method), (b":scheme", b"http"), (b":path", path)]);
         fields.extend(pairs(&[(b":authority", b"h")]));
         fields.push((b"x-id".to_vec(), self.exchanges.to_string().into_bytes()));
@@ -80,6 +80,10 @@ impl Manners {
         }
         if tape.is_one_in(3) {
             fields.extend(pairs(&[(b"content-type", b"application/grpc")]));
+        }
+        if tape.is_one_in(8) {
+            let time = tape.pick(&[&b"1S"[..], b"50m", b"9H", b"0n"]);
+            fields.extend(pairs(&[(b"grpc-timeout", time)]));
         }
         for _ in 0..tape.below(4) {
             let name = tape.pick(&[&b"cookie"[..], b"x-a", b"user-agent", b"authorization", b"x-b"]);
@@ -178,14 +182,18 @@ impl Manners {
                 put_frame(queue, 3, 0, stream, &code.to_be_bytes());
                 if let Some(saying) = link.sayings.get_mut(&stream) {
                     saying.is_over = true;
+                    saying.is_refused |= code == 7;
                 }
             }
             11 => put_frame(queue, 4, 0, 0, &valid_settings(tape)),
             12 => put_frame(queue, 4, 1, 0, b""),
             13 => put_frame(queue, 6, u8::from(tape.is_one_in(2)), 0, b"evenkeel"),
-            14 if tape.is_one_in(8) => {
-                let last = tape.pick(&[0u32, 1, 3, 0x7fff_ffff]);
+            14 if tape.is_one_in(4) => {
+                let last = tape.pick(&[0u32, 1, 3, 0x7fff_ffff, any.unwrap_or(0), any.unwrap_or(2) - 1]);
                 put_frame(queue, 7, 0, 0, &[last.to_be_bytes(), [0; 4]].concat());
+                link.sayings.range_mut(last + 1..).for_each(|(_, saying)| saying.is_refused = true);
+                // Streams that cross it on their way are not processed either.
+                link.goaway = Some(link.goaway.map_or(last, |before| before.min(last)));
             }
             15 if self.is_wild => put_any(queue, &mut link.blocks, tape),
             _ => {}

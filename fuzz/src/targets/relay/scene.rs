@@ -9,7 +9,7 @@ use crate::tape::Tape;
 use evenkeel_core::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec, EndpointState};
 use evenkeel_core::id::{ListenerId, ServiceId, WorkerIndex};
 use evenkeel_core::limits::{Limits, Rate};
-use evenkeel_core::policy::{ListenerPolicy, RoutePolicy, ServicePolicy, Upstream};
+use evenkeel_core::policy::{ListenerPolicy, Retry, RetryOn, RoutePolicy, ServicePolicy, Upstream};
 use evenkeel_core::route::{PathMatch, Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{ListenerStats, ServiceStats, WorkerStats};
@@ -22,7 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const LISTENER: ListenerId = ListenerId(1);
-const SERVICE: ServiceId = ServiceId(1);
+/// Names of the services; `/s` and `/t` lead to them.
+const SERVICES: [&str; 2] = ["s", "t"];
 const MOST_CLIENTS: usize = 3;
 
 /// What a client said, by the number of its exchange, or an endpoint by that of its attempt.
@@ -31,6 +32,19 @@ struct Said {
     fields: Fields,
     delivered: usize,
     has_ended: bool,
+    /// Of a request: where and on which stream it was sent last, and how often it was.
+    sent_to: Option<(ConnKey, u32)>,
+    tries: u32,
+    /// The last one who got it said that it was not processed, or nobody got it.
+    may_be_sent: bool,
+    /// Of a request: its client has final headers.
+    is_answered: bool,
+}
+
+/// A service and how its endpoint sets are made.
+struct Backing {
+    writer: EndpointSetWriter,
+    service: Service,
 }
 
 /// The whole.
@@ -39,10 +53,10 @@ pub(super) struct Scene {
     now: Moment,
     limits: Limits,
     links: Vec<Link>,
-    connecting: Vec<ConnKey>,
+    connecting: Vec<(ConnKey, SocketAddr)>,
     manners: Manners,
-    writer: EndpointSetWriter,
-    service: Service,
+    backings: Vec<Backing>,
+    retry: Retry,
     listener: Arc<Listener>,
     requests: BTreeMap<u64, Said>,
     answers: BTreeMap<u64, Said>,
@@ -73,9 +87,28 @@ fn limits(tape: &mut Tape<'_>) -> Limits {
     }
 }
 
-fn specs(tape: &mut Tape<'_>) -> Vec<EndpointSpec> {
+fn retry(tape: &mut Tape<'_>) -> Retry {
+    let mut is = || tape.is_one_in(2);
+    let on = RetryOn {
+        reset: is(),
+        timeout: is(),
+        gateway_error: is(),
+        unavailable: is(),
+        resource_exhausted: is(),
+    };
+    Retry {
+        on,
+        attempts: tape.pick(&[2, 0, 1, 5]),
+        per_try_timeout: tape.pick(&[None, Some(Duration::from_millis(200))]),
+        budget: tape.pick(&[0.2, 0.0, 1.0]),
+    }
+}
+
+/// Endpoints of one of the services: two ports each.
+fn specs(of: usize, tape: &mut Tape<'_>) -> Vec<EndpointSpec> {
     let mut specs = Vec::new();
     for port in 1..=2u16 {
+        let port = port + 10 * of as u16;
         let mut spec = EndpointSpec::at(SocketAddr::from(([10, 0, 0, 1], port)));
         spec.state = match tape.below(16) {
             13 => EndpointState::Terminating,
@@ -104,28 +137,39 @@ impl Scene {
             exchanges.request_timeout = tape.pick(&[None, Some(Duration::from_secs(2))]);
             policy.timeouts.idle = Duration::from_secs(tape.pick(&[3600, 3]));
             exchanges.retry.attempts = tape.pick(&[3, 1]);
+            if tape.is_one_in(2) {
+                exchanges.retry = retry(tape);
+            }
         }
-        let mut writer = EndpointSetWriter::new(SERVICE, 1, EndpointIds::default());
-        writer.publish(specs(tape), now);
-        let route = RouteMatch { path: PathMatch::Prefix("/s".into()), ..RouteMatch::default() };
-        let service = Service {
-            id: SERVICE,
-            name: "s".into(),
-            policy,
-            endpoints: Arc::clone(writer.current()),
-            stats: Arc::new(ServiceStats::new(1)),
-        };
+        let ids = EndpointIds::default();
+        let (mut backings, mut routes) = (Vec::new(), Vec::new());
+        for (of, name) in SERVICES.iter().enumerate() {
+            let id = ServiceId(of as u32 + 1);
+            let mut writer = EndpointSetWriter::new(id, 1, ids.clone());
+            writer.publish(specs(of, tape), now);
+            let service = Service {
+                id,
+                name: (*name).into(),
+                policy,
+                endpoints: Arc::clone(writer.current()),
+                stats: Arc::new(ServiceStats::new(1)),
+            };
+            backings.push(Backing { writer, service });
+            let path = PathMatch::Prefix(format!("/{name}").into());
+            let matches = RouteMatch { path, ..RouteMatch::default() };
+            routes.push(Route { matches, service: id, policy: exchanges });
+        }
         let listener = Arc::new(Listener {
             id: LISTENER,
             name: "l".into(),
             policy: ListenerPolicy::default(),
-            routes: RouteTable {
-                routes: vec![Route { matches: route, service: SERVICE, policy: exchanges }],
-            },
+            routes: RouteTable { routes },
             stats: Arc::new(ListenerStats::new(1)),
         });
-        let snapshot =
-            Snapshot { services: vec![Arc::new(service.clone())], listeners: vec![Arc::clone(&listener)] };
+        let snapshot = Snapshot {
+            services: backings.iter().map(|b| Arc::new(b.service.clone())).collect(),
+            listeners: vec![Arc::clone(&listener)],
+        };
         let setup = EngineSetup {
             worker: WorkerIndex(0),
             seed: u64::from(tape.byte()),
@@ -141,8 +185,8 @@ impl Scene {
             links: Vec::new(),
             connecting: Vec::new(),
             manners: Manners { stream_window: i64::from(limits.stream_window), is_wild, exchanges: 0 },
-            writer,
-            service,
+            backings,
+            retry: exchanges.retry,
             listener,
             requests: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -181,7 +225,7 @@ impl Scene {
         for _ in 0..100 {
             if let Some(link) = self.links.pop() {
                 self.engine.peer_ended(self.now, link.key, PeerEnd::Closed);
-            } else if let Some(key) = self.connecting.pop() {
+            } else if let Some((key, _)) = self.connecting.pop() {
                 self.engine.connect_failed(self.now, key, ConnectFailure::Refused);
             } else {
                 break;
@@ -308,7 +352,7 @@ impl Scene {
         if self.connecting.is_empty() {
             return;
         }
-        let key = self.connecting.remove(tape.below(self.connecting.len()));
+        let (key, address) = self.connecting.remove(tape.below(self.connecting.len()));
         if tape.is_one_in(8) {
             let failure = tape.pick(&[
                 ConnectFailure::Refused,
@@ -320,6 +364,7 @@ impl Scene {
         }
         let mut link = Link::new(key, Role::Client, self.watch(Role::Client));
         link.queue = self.manners.greeting(tape);
+        link.address = Some(address);
         self.links.push(link);
         self.engine.connected(self.now, key);
     }
@@ -338,16 +383,22 @@ impl Scene {
         match tape.below(8) {
             0 | 1 => {
                 if at < self.links.len() {
+                    self.remember_refused(at);
                     let link = self.links.swap_remove(at);
                     let end = tape.pick(&[PeerEnd::Closed, PeerEnd::Reset]);
                     self.engine.peer_ended(self.now, link.key, end);
                 }
             }
             2 | 3 => {
-                if self.writer.publish(specs(tape), self.now).is_some() {
-                    self.service.endpoints = Arc::clone(self.writer.current());
+                let mut services = Vec::new();
+                for (of, backing) in self.backings.iter_mut().enumerate() {
+                    if backing.writer.publish(specs(of, tape), self.now).is_some() {
+                        backing.service.endpoints = Arc::clone(backing.writer.current());
+                    }
+                    if !tape.is_one_in(8) {
+                        services.push(Arc::new(backing.service.clone()));
+                    }
                 }
-                let services = if tape.is_one_in(8) { vec![] } else { vec![Arc::new(self.service.clone())] };
                 let listeners = vec![Arc::clone(&self.listener)];
                 self.engine.refresh(self.now, Arc::new(Snapshot { services, listeners }));
             }
@@ -375,10 +426,13 @@ impl Scene {
             }
             for action in actions {
                 match action {
-                    Action::Connect { conn, .. } => self.connecting.push(conn),
+                    Action::Connect { conn, address } => self.connecting.push((conn, address)),
                     Action::Close { conn, .. } => {
-                        self.links.retain(|l| l.key != conn);
-                        self.connecting.retain(|&c| c != conn);
+                        if let Some(at) = self.links.iter().position(|l| l.key == conn) {
+                            self.remember_refused(at);
+                            self.links.remove(at);
+                        }
+                        self.connecting.retain(|&(c, _)| c != conn);
                     }
                     Action::Event(_) => {}
                 }
@@ -423,9 +477,8 @@ impl Scene {
                 let saying =
                     Saying { number: self.attempts, heard_attempt: Some(id), is_head, ..Saying::default() };
                 link.sayings.insert(stream, saying);
-                let said = self.requests.get(&id).filter(|said| said.fields == fields);
-                if said.is_none() && !self.manners.is_wild {
-                    return Err(format!("a request that nobody sent: {fields:?}"));
+                if !self.manners.is_wild {
+                    self.heard_request(at, stream, id, &fields)?;
                 }
                 self.heard_end(at, stream, is_end)
             }
@@ -434,6 +487,9 @@ impl Scene {
                 let attempt = number(&fields, b"x-attempt");
                 if let (Some(attempt), Some(saying)) = (attempt, link.sayings.get_mut(&stream)) {
                     saying.heard_attempt = Some(attempt);
+                    if let Some(said) = self.requests.get_mut(&saying.number) {
+                        said.is_answered = true;
+                    }
                     let said = self.answers.get(&attempt).filter(|said| said.fields == fields);
                     if said.is_none() && !self.manners.is_wild {
                         return Err(format!("an answer that nobody gave: {fields:?}"));
@@ -461,6 +517,56 @@ impl Scene {
                     saying.is_over = true;
                 }
                 Ok(())
+            }
+        }
+    }
+
+    /// A request comes to an endpoint: to one of its service, as it was sent, and again only if it may.
+    fn heard_request(&mut self, at: usize, stream: u32, id: u64, fields: &Fields) -> Result<(), String> {
+        let (key, address) = (self.links[at].key, self.links[at].address);
+        let is_refused = |(key, stream): (ConnKey, u32)| {
+            self.links.iter().find(|l| l.key == key).is_some_and(|l| l.is_refused(stream))
+        };
+        let here = (key, stream);
+        let is_refused_here = is_refused(here);
+        let Some(said) = self.requests.get_mut(&id).filter(|said| said.fields == *fields) else {
+            return Err(format!("a request that nobody sent: {fields:?}"));
+        };
+        let is_second = fields.iter().any(|f| f.0 == b":path" && f.1.starts_with(b"/t"));
+        if address.is_some_and(|a| (a.port() > 10) != is_second) {
+            return Err(format!("request {id} came to {address:?}"));
+        }
+        if let Some(before) = said.sent_to {
+            // Where one call of the engine sent it twice, the later place may be looked at first.
+            let may_repeat = self.retry.on != RetryOn::default();
+            if !(is_refused(before) || is_refused_here || said.may_be_sent || may_repeat) {
+                return Err(format!("request {id} is sent again, and may have been processed"));
+            }
+            if said.is_answered {
+                return Err(format!("request {id} is sent again, and its client has an answer"));
+            }
+        }
+        if said.sent_to.is_none() || !is_refused_here {
+            said.sent_to = Some(here);
+        }
+        (said.may_be_sent, said.tries) = (false, said.tries + 1);
+        if said.tries > 1 + self.retry.attempts {
+            return Err(format!("request {id} is sent {} times", said.tries));
+        }
+        Ok(())
+    }
+
+    /// A link is about to go: what its peer refused may be sent again.
+    fn remember_refused(&mut self, at: usize) {
+        let link = &self.links[at];
+        for (&stream, saying) in &link.sayings {
+            let is_refused = saying.is_refused || link.goaway.is_some_and(|last| stream > last);
+            if let Some(said) = saying
+                .heard_attempt
+                .filter(|_| link.role == Role::Client && is_refused)
+                .and_then(|id| self.requests.get_mut(&id))
+            {
+                said.may_be_sent |= said.sent_to == Some((link.key, stream));
             }
         }
     }

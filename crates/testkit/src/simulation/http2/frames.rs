@@ -7,6 +7,7 @@ pub(in crate::simulation::http2) mod names {
     pub(in crate::simulation::http2) const PRIORITY: u8 = 2;
     pub(in crate::simulation::http2) const RST_STREAM: u8 = 3;
     pub(in crate::simulation::http2) const SETTINGS: u8 = 4;
+    pub(in crate::simulation::http2) const PUSH_PROMISE: u8 = 5;
     pub(in crate::simulation::http2) const PING: u8 = 6;
     pub(in crate::simulation::http2) const GOAWAY: u8 = 7;
     pub(in crate::simulation::http2) const WINDOW_UPDATE: u8 = 8;

@@ -38,7 +38,7 @@ fn extras(prng: &mut Prng, number: usize, fields: &mut Fields) {
             2 => field("x-tenant", format!("t{}", number % 3)),
             3 => field("x-unique", prng.bits().to_string()),
             4 => field("cookie", format!("a={}", prng.below(4))),
-            5 => field("grpc-timeout", "10S"),
+            5 => field("grpc-timeout", "9000S"),
             6 => field("x-long", vec![b'a' + (number % 26) as u8; prng.below(1500)]),
             7 => field("x-empty", ""),
             _ => field("accept-encoding", prng.pick(&["gzip, deflate", "identity", "gzip"])),
@@ -49,8 +49,56 @@ fn extras(prng: &mut Prng, number: usize, fields: &mut Fields) {
     }
 }
 
-/// Some request; `number` is its place in the ledger, and `most` the longest body.
-pub(super) fn request(prng: &mut Prng, number: usize, most: usize) -> Request {
+/// What a client's requests are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Any, with bodies of at most so many bytes.
+    Any(usize),
+    /// With a body of so many bytes and trailers, and answered in kind.
+    Whole(usize),
+}
+
+/// Path of the requests that are the second service's, where there are two.
+const SECOND: &str = "/b.X/Y";
+
+/// Which service a request is for.
+pub(super) fn service_of(fields: &Fields, services: u8) -> u8 {
+    u8::from(services > 1 && find(fields, ":path") == Some(SECOND.as_bytes()))
+}
+
+/// A request with body and trailers whose answer has them too.
+fn whole(prng: &mut Prng, number: usize, length: usize) -> Request {
+    let headers = vec![
+        field(":method", "POST"),
+        field(":scheme", "http"),
+        field(":path", "/a.B/C"),
+        field(":authority", "h"),
+        field("content-type", "application/grpc"),
+        field("te", "trailers"),
+        field("x-request", number.to_string()),
+    ];
+    Request {
+        client: 0,
+        headers,
+        body: Span::of(length, prng),
+        trailers: Some(vec![field("x-request-end", number.to_string())]),
+        wants_echo: true,
+        is_head: false,
+        is_plain: true,
+        is_broken: false,
+        is_answered: false,
+        is_distrusted: false,
+        attempts: Vec::new(),
+        outcome: None,
+    }
+}
+
+/// Some request; `number` is its place in the ledger.
+pub(super) fn request(prng: &mut Prng, number: usize, shape: Shape) -> Request {
+    let most = match shape {
+        Shape::Whole(length) => return whole(prng, number, length),
+        Shape::Any(most) => most,
+    };
     let is_grpc = prng.chance(700);
     let (method, mut body) = match prng.below(if is_grpc { 1 } else { 4 }) {
         1 => ("GET", 0),
@@ -60,7 +108,7 @@ pub(super) fn request(prng: &mut Prng, number: usize, most: usize) -> Request {
     let mut fields = vec![
         field(":method", method),
         field(":scheme", "http"),
-        field(":path", prng.pick(&["/", "/a.B/C", "/a.B/D", "/long/path?with=query"])),
+        field(":path", prng.pick(&["/", "/a.B/C", "/a.B/D", "/long/path?with=query", SECOND])),
         field(":authority", prng.pick(&["h", "service.example:8080"])),
     ];
     if is_grpc {
@@ -75,15 +123,26 @@ pub(super) fn request(prng: &mut Prng, number: usize, most: usize) -> Request {
     extras(prng, number, &mut fields);
     let trailers = (body > 0 && prng.chance(60)).then(|| vec![field("x-request-end", number.to_string())]);
     Request {
+        client: 0,
         headers: fields,
         body: Span::of(body, prng),
         trailers,
         wants_echo: is_grpc && prng.chance(300),
         is_head: method == "HEAD",
+        is_plain: false,
+        is_broken: false,
+        is_answered: false,
         is_distrusted: false,
         attempts: Vec::new(),
         outcome: None,
     }
+}
+
+/// Announces another length than a message has.
+pub(super) fn break_length(prng: &mut Prng, fields: &mut Fields, length: usize) {
+    let wrong = if length > 3 && prng.chance(500) { length - prng.between(1, 3) } else { length + 5 };
+    fields.retain(|(name, _)| name != b"content-length");
+    fields.push(field("content-length", wrong.to_string()));
 }
 
 /// Some answer to a request, as the attempt of this index. `is_well` keeps statuses that count as failures out.
@@ -117,7 +176,9 @@ pub(super) fn answer(
     } else if request.is_head {
         headers.push(field("content-length", "12345"));
     }
-    extras(prng, attempt, &mut headers);
+    if !request.is_plain {
+        extras(prng, attempt, &mut headers);
+    }
     let grpc_status = if is_well { prng.pick(&["0", "0", "0", "5", "13"]) } else { prng.pick(&["0", "14"]) };
     // Nothing but trailers is one header list with the stream's end.
     let is_only_trailers = is_grpc && body.length == 0;

@@ -7,11 +7,13 @@ mod client;
 mod endpoint;
 mod field_writer;
 mod frames;
+mod lies;
 mod message;
 mod session;
 mod stream;
 
 pub use client::{Client, ClientHabits};
-pub use endpoint::{Endpoint, EndpointHabits};
+pub use endpoint::{Endpoint, EndpointHabits, Failure};
 pub use field_writer::FieldWriter;
+pub use message::Shape;
 pub use session::{Happening, OwnSettings, Role, Session};

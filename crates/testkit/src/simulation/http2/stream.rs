@@ -13,6 +13,7 @@ pub(super) struct Stream {
     pub(super) receive_window: i64,
     body: Span,
     trailers: Option<Fields>,
+    is_broken: bool,
     got: usize,
     has_request_ended: bool,
     is_taken: bool,
@@ -36,6 +37,7 @@ impl Stream {
             receive_window: i64::from(windows.1),
             body: request.body,
             trailers: request.trailers.clone(),
+            is_broken: request.is_broken,
             got: 0,
             has_request_ended: false,
             is_taken: false,
@@ -63,6 +65,11 @@ impl Stream {
         self.is_taken
     }
 
+    /// Final headers were written.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_headers
+    }
+
     pub(super) fn has_request_ended(&self) -> bool {
         self.has_request_ended
     }
@@ -78,7 +85,8 @@ impl Stream {
         endpoint: u32,
         plan: Option<Attempt>,
     ) -> Result<usize, String> {
-        let untouched = Attempt { endpoint, is_processed: false, answer: Answer::default() };
+        let untouched =
+            Attempt { endpoint, is_processed: false, answer: Answer::default(), is_broken: false };
         ledger.meet(self.number, plan.unwrap_or(untouched))
     }
 
@@ -108,6 +116,9 @@ impl Stream {
             return Err(format!("request {number} came with other bytes from {} on", self.got));
         }
         self.got += bytes.len();
+        if is_end && self.is_broken {
+            return Err(format!("request {number} of a wrong length looks whole"));
+        }
         if is_end && (self.got != self.body.length || self.trailers.is_some()) {
             return Err(format!("request {number} ends at {} of {} bytes", self.got, self.body.length));
         }
@@ -118,6 +129,9 @@ impl Stream {
     /// The request's trailers.
     pub(super) fn trailers(&mut self, id: u32, fields: &Fields, is_end: bool) -> Result<(), String> {
         let number = self.number;
+        if self.is_broken {
+            return Err(format!("request {number} of a wrong length looks whole by its trailers"));
+        }
         if self.has_request_ended || !is_end || self.trailers.as_ref() != Some(fields) {
             return Err(format!("stream {id}: other trailers for request {number}, or at a wrong place"));
         }

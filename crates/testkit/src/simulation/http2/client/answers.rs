@@ -22,6 +22,7 @@ impl Client {
                 }
                 match self.past.get(&stream) {
                     Some(Past::Cancelled) => Ok(()),
+                    _ if self.has_lied => Ok(()),
                     past => Err(format!("credit for stream {stream}, which is {past:?}")),
                 }
             }
@@ -40,7 +41,7 @@ impl Client {
     }
 
     fn goaway(&mut self, last: u32, code: u32, around: &mut Surroundings) -> Result<(), String> {
-        if code != 0 {
+        if code != 0 && !self.has_lied {
             return Err(format!("a client that breaks no rule is sent away with code {code}"));
         }
         self.is_going = true;
@@ -56,6 +57,7 @@ impl Client {
         let Some(stream) = self.streams.remove(&id) else {
             return match before {
                 Some(Past::Cancelled | Past::Ended) => Ok(()),
+                _ if self.has_lied => Ok(()),
                 past => Err(format!("a reset of stream {id}, which is {past:?}")),
             };
         };
@@ -69,6 +71,7 @@ impl Client {
         match (self.streams.contains_key(&id), self.past.get(&id)) {
             (true, _) => Ok(self.streams.get_mut(&id)),
             (false, Some(Past::Cancelled)) => Ok(None),
+            (false, _) if self.has_lied => Ok(None),
             (false, past) => Err(format!("{what} on stream {id}, which is {past:?}")),
         }
     }
@@ -83,15 +86,21 @@ impl Client {
         let Some(stream) = self.stream_of(id, "headers")? else { return Ok(()) };
         let number = stream.number;
         let request = around.ledger.request(number).ok_or("a request that was never sent")?;
+        let is_interim = message::find(fields, ":status").is_some_and(|s| s.starts_with(b"1"));
+        if matches!(stream.reading, Reading::Awaiting) && is_interim {
+            return if is_end { Err("an interim answer ends a stream".to_owned()) } else { Ok(()) };
+        }
         if request.is_distrusted {
+            // Whatever it says, the order holds.
+            if !matches!(stream.reading, Reading::Awaiting) && !is_end {
+                return Err(format!("request {number} gets headers twice"));
+            }
+            stream.reading = Reading::Own;
+            around.ledger.answered(number);
             return if is_end { self.finish(id, LIE, around) } else { Ok(()) };
         }
         let outcome = match stream.reading {
             Reading::Awaiting => {
-                let is_interim = message::find(fields, ":status").is_some_and(|s| s.starts_with(b"1"));
-                if is_interim {
-                    return if is_end { Err("an interim answer ends a stream".to_owned()) } else { Ok(()) };
-                }
                 let Some(index) = message::number(fields, "x-attempt") else {
                     stream.reading = Reading::Own;
                     around.trace.note(around.schedule.now(), "evenkeel answers", &[number as u64]);
@@ -108,6 +117,13 @@ impl Client {
                     ));
                 }
                 stream.reading = Reading::Of(index, 0);
+                let is_broken = request.attempts[index].is_broken;
+                around.ledger.answered(number);
+                if is_end && is_broken {
+                    return Err(format!("a broken answer to request {number} looks whole"));
+                }
+                let request = around.ledger.request(number).ok_or("a request that was never sent")?;
+                let answer = &request.attempts[index].answer;
                 if is_end && (answer.body.length > 0 || answer.trailers.is_some()) {
                     return Err(format!("the answer to request {number} ends at its headers"));
                 }
@@ -120,6 +136,8 @@ impl Client {
                 let answer = &request.attempts[index].answer;
                 if message::find(fields, "x-end").is_none() {
                     Some(Outcome::Failed("own trailers"))
+                } else if request.attempts[index].is_broken {
+                    return Err(format!("a broken answer to request {number} looks whole"));
                 } else if Some(fields) != answer.trailers.as_ref() || got != answer.body.length {
                     return Err(format!("request {number} got other trailers, or too early: {got} bytes"));
                 } else {
@@ -139,11 +157,14 @@ impl Client {
         }
         let number = stream.number;
         let request = around.ledger.request(number).ok_or("a request that was never sent")?;
+        if matches!(stream.reading, Reading::Awaiting) {
+            return Err(format!("request {number} gets data before headers"));
+        }
         if request.is_distrusted {
             return if is_end { self.finish(id, LIE, around) } else { Ok(()) };
         }
         let outcome = match &mut stream.reading {
-            Reading::Awaiting => return Err(format!("request {number} gets data before headers")),
+            Reading::Awaiting => return Ok(()),
             Reading::Own => Outcome::Failed("own answer"),
             Reading::Of(index, got) => {
                 let answer = &request.attempts[*index].answer;
@@ -151,6 +172,9 @@ impl Client {
                     return Err(format!("request {number} got other bytes from {got} on"));
                 }
                 *got += bytes.len();
+                if is_end && request.attempts[*index].is_broken {
+                    return Err(format!("a broken answer to request {number} looks whole"));
+                }
                 if is_end && (*got != answer.body.length || answer.trailers.is_some()) {
                     let whole = answer.body.length;
                     return Err(format!("the answer to {number} looks whole at {got} of {whole} bytes"));

@@ -2,13 +2,15 @@
 //! of every answer with what the endpoint says it sent.
 
 mod answers;
+mod lies;
 
-use super::message;
+use super::message::{self, Shape};
 use super::session::{OwnSettings, Role, Session};
 use crate::simulation::ledger::{Fields, Outcome, Span};
 use crate::simulation::network::{Arrival, End};
 use crate::simulation::schedule::Event;
 use crate::simulation::surroundings::Surroundings;
+use evenkeel_core::time::Moment;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,8 +23,8 @@ pub struct ClientHabits {
     pub at_once: usize,
     /// Longest time between two of its acts, in microseconds.
     pub pace: usize,
-    /// Longest body.
-    pub most_body: usize,
+    /// What its requests are like.
+    pub shape: Shape,
     /// What it announces first.
     pub settings: OwnSettings,
     /// What it lets Evenkeel send ahead on a stream.
@@ -35,8 +37,22 @@ pub struct ClientHabits {
     pub pauses: u32,
     /// Of a thousand acts, how many break the connection.
     pub breaks: u32,
+    /// It cancels all that is open at its so manieth event: an act, or a frame that came.
+    pub cancels_at: Option<u32>,
+    /// Of a thousand acts, how many break the protocol.
+    pub lies: u32,
+    /// It acknowledges no SETTINGS.
+    pub never_acks: bool,
     /// It says no HTTP/2, but this.
     pub rude: Option<&'static [u8]>,
+}
+
+impl ClientHabits {
+    /// Whether it keeps to the rules, so that nothing may happen to its requests that is not others' fault.
+    #[must_use]
+    pub fn is_honest(&self) -> bool {
+        self.lies == 0 && !self.never_acks && self.rude.is_none()
+    }
 }
 
 /// How a request ends whose endpoint broke the protocol meanwhile.
@@ -90,6 +106,12 @@ pub struct Client {
     is_paused: bool,
     is_going: bool,
     is_done: bool,
+    /// Acts, and frames that came.
+    events: u32,
+    /// It broke a rule on this connection.
+    has_lied: bool,
+    /// It neither reads nor acts before.
+    stalls_until: Moment,
     /// Credit that Evenkeel began each stream with.
     granted: i64,
 }
@@ -111,6 +133,9 @@ impl Client {
             is_paused: false,
             is_going: false,
             is_done: false,
+            events: 0,
+            has_lied: false,
+            stalls_until: Moment::ZERO,
             granted: 65_535,
             habits,
         }
@@ -141,7 +166,9 @@ impl Client {
         if let Some(bytes) = self.habits.rude {
             self.session.out = bytes.to_vec();
         }
+        self.session.never_acks = self.habits.never_acks;
         (self.next_stream, self.is_going, self.is_paused) = (1, false, false);
+        (self.has_lied, self.granted, self.stalls_until) = (self.habits.never_acks, 65_535, Moment::ZERO);
         self.past.clear();
         self.connections_left -= 1;
         self.end = Some(end);
@@ -154,6 +181,10 @@ impl Client {
     /// What Evenkeel did wrong.
     pub fn act(&mut self, around: &mut Surroundings) -> Result<bool, String> {
         if self.is_done {
+            return Ok(false);
+        }
+        if around.schedule.now() < self.stalls_until {
+            around.schedule.at(self.stalls_until, Event::Client(self.id));
             return Ok(false);
         }
         let pause = Duration::from_micros(around.prng.between(200, self.habits.pace.max(200)) as u64);
@@ -191,6 +222,9 @@ impl Client {
         self.upload(around);
         self.grant();
         self.cancel_some(around)?;
+        if around.prng.chance(self.habits.lies) {
+            self.lie(end, around)?;
+        }
         if self.streams.is_empty() && (self.left == 0 || self.is_going) {
             self.leave(end, around)?;
         }
@@ -233,9 +267,15 @@ impl Client {
         }
     }
 
-    fn begin(&mut self, around: &mut Surroundings) {
+    /// Sends a request; gives its stream.
+    fn begin(&mut self, around: &mut Surroundings) -> u32 {
         let number = around.ledger.next_number();
-        let request = message::request(&mut around.prng, number, self.habits.most_body);
+        let mut request = message::request(&mut around.prng, number, self.habits.shape);
+        request.client = self.id;
+        if request.body.length > 0 && around.prng.chance(self.habits.lies) {
+            message::break_length(&mut around.prng, &mut request.headers, request.body.length);
+            (request.is_broken, self.has_lied) = (true, true);
+        }
         // Ids may be left out (RFC 9113 §5.1.1).
         self.next_stream += if around.prng.chance(50) { 2 * around.prng.below(3) as u32 } else { 0 };
         let id = self.next_stream;
@@ -256,6 +296,7 @@ impl Client {
         around.note("client asks", &[u64::from(self.id), u64::from(id), number as u64]);
         around.ledger.begin(request);
         self.streams.insert(id, stream);
+        id
     }
 
     fn upload(&mut self, around: &mut Surroundings) {
@@ -308,8 +349,10 @@ impl Client {
 
     fn cancel_some(&mut self, around: &mut Surroundings) -> Result<(), String> {
         let ids: Vec<u32> = self.streams.keys().copied().collect();
+        self.events += 1;
+        let is_moment = self.habits.cancels_at == Some(self.events);
         for id in ids {
-            if around.prng.chance(self.habits.cancels)
+            if (is_moment || around.prng.chance(self.habits.cancels))
                 && let Some(stream) = self.streams.remove(&id)
             {
                 around.note("client cancels", &[u64::from(self.id), u64::from(id), stream.number as u64]);
@@ -354,6 +397,9 @@ impl Client {
             Arrival::Bytes(bytes) if self.habits.rude.is_none() => {
                 for happening in self.session.take(&bytes)? {
                     self.happened(happening, around)?;
+                    if self.habits.cancels_at.is_some() {
+                        self.cancel_some(around)?;
+                    }
                 }
                 if around.prng.chance(700) {
                     self.grant();

@@ -1,18 +1,21 @@
 //! One of an endpoint's connections: its streams, what it decides about each, and what Evenkeel may do on it.
 
-use super::super::frames::names;
 use super::super::message;
 use super::super::session::{Happening, MOST_STREAM_WINDOW, OwnSettings, Session};
 use super::super::stream::Stream;
-use super::EndpointHabits;
+use super::{EndpointHabits, Failure};
 use crate::simulation::ledger::{Attempt, Fields};
 use crate::simulation::network::End;
 use crate::simulation::surroundings::Surroundings;
+use evenkeel_core::time::Moment;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// ENHANCE_YOUR_CALM: what an endpoint hears that was too slow for a timeout.
 const CALM: u32 = 11;
+
+/// REFUSED_STREAM: nothing was done.
+pub(super) const REFUSED_STREAM: u32 = 7;
 
 /// What may still come on a stream that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub(super) struct Conn {
     pub(super) is_acting: bool,
     pub(super) is_paused: bool,
     pub(super) has_lied: bool,
+    /// It neither reads nor acts before.
+    pub(super) stalls_until: Moment,
     /// Our settings that were in force when the frame at hand was written.
     pub(super) own: OwnSettings,
     pub(super) granted: i64,
@@ -59,6 +64,7 @@ impl Conn {
             is_acting: false,
             is_paused: false,
             has_lied,
+            stalls_until: Moment::ZERO,
             own: OwnSettings::default(),
             granted: 65_535,
         }
@@ -96,6 +102,29 @@ impl Conn {
         Ok(())
     }
 
+    /// Fails; true if the connection is broken.
+    pub(super) fn fail(&mut self, failure: Failure, around: &mut Surroundings) -> Result<bool, String> {
+        match failure {
+            Failure::Reset(code) => {
+                for (id, stream) in std::mem::take(&mut self.streams) {
+                    if code == REFUSED_STREAM && stream.is_taken() {
+                        self.streams.insert(id, stream);
+                        continue;
+                    }
+                    if code == REFUSED_STREAM {
+                        stream.meet(&mut around.ledger, 0, None)?;
+                    }
+                    self.session.put_reset(id, code);
+                    self.past.insert(id, Past::Dropped);
+                }
+            }
+            Failure::GoAway if self.goaway.is_none() => self.go_away(self.decided, around)?,
+            Failure::GoAway => {}
+            Failure::Break => around.network.reset(self.end, &mut around.schedule, &mut around.prng),
+        }
+        Ok(failure == Failure::Break)
+    }
+
     /// Takes or refuses what came since the last act.
     pub(super) fn decide(
         &mut self,
@@ -122,11 +151,18 @@ impl Conn {
             let request = around.ledger.request(stream.number).ok_or("a request that was never sent")?;
             let attempt = request.attempts.len();
             let prng = &mut around.prng;
-            let answer = message::answer(prng, request, attempt, habits.most_body, habits.is_well);
+            let mut answer = message::answer(prng, request, attempt, habits.most_body, habits.is_well);
+            let is_broken = answer.body.length > 0 && prng.chance(habits.lies);
+            if is_broken {
+                message::break_length(prng, &mut answer.headers, answer.body.length);
+                self.has_lied = true;
+            }
             let delay = Duration::from_micros(prng.below(habits.delay.max(1)) as u64);
             let may_begin_early = prng.chance(300);
-            let reset_at = prng.chance(habits.resets).then(|| prng.below(answer.body.length + 1));
-            let plan = Attempt { endpoint: index, is_processed: true, answer: answer.clone() };
+            // Often before it has said anything.
+            let most = if prng.chance(500) { 0 } else { answer.body.length };
+            let reset_at = prng.chance(habits.resets).then(|| prng.below(most + 1));
+            let plan = Attempt { endpoint: index, is_processed: true, answer: answer.clone(), is_broken };
             around.note("endpoint takes", &[u64::from(index), u64::from(id), stream.number as u64]);
             let met = stream.meet(&mut around.ledger, index, Some(plan))?;
             debug_assert_eq!(met, attempt, "nobody else met it in between");
@@ -170,41 +206,6 @@ impl Conn {
         }
     }
 
-    /// Something that RFC 9113 or RFC 7541 forbids.
-    pub(super) fn lie(&mut self, around: &mut Surroundings) {
-        self.has_lied = true;
-        self.streams.values().for_each(|s| around.ledger.distrust(s.number));
-        let prng = &mut around.prng;
-        let id = self.streams.keys().copied().nth(prng.below(self.streams.len().max(1))).unwrap_or(1);
-        let session = &mut self.session;
-        match prng.below(14) {
-            0 => session.put_raw(names::DATA, 0, 2, b"even stream"),
-            1 => session.put_raw(names::DATA, 0, self.highest + 2, b"idle stream"),
-            2 => {
-                session.put_raw(
-                    names::HEADERS,
-                    names::END_HEADERS,
-                    id,
-                    &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
-                );
-            }
-            3 => session.put_raw(names::WINDOW_UPDATE, 0, 0, &0x7fff_ffff_u32.to_be_bytes()),
-            4 => session.put_raw(names::WINDOW_UPDATE, 0, id, &0x7fff_ffff_u32.to_be_bytes()),
-            5 => session.put_raw(names::SETTINGS, 0, 0, &[0, 5, 0, 0, 0, 1]),
-            6 => session.put_raw(names::RST_STREAM, 0, self.highest + 2, &[0, 0, 0, 8]),
-            7 => session.put_raw(names::DATA, 0, id, &[0; 16_385]),
-            8 => session.put_raw(5, names::END_HEADERS, id, &[0, 0, 0, 2]),
-            9 => (0..8).for_each(|_| session.put_raw(names::DATA, 0, id, &[0; 16_384])),
-            10 => session.put_headers(id, &vec![(b"no-status".to_vec(), b"1".to_vec())], false, prng),
-            11 => {
-                let wrong = vec![(b":status".to_vec(), b"200".to_vec()), (b"Upper".to_vec(), b"1".to_vec())];
-                session.put_headers(id, &wrong, false, prng);
-            }
-            12 => session.put_raw(names::WINDOW_UPDATE, 0, id, &[0; 4]),
-            _ => session.put_raw(names::CONTINUATION, 0, id, &[0x82]),
-        }
-    }
-
     pub(super) fn happened(
         &mut self,
         happening: Happening,
@@ -216,7 +217,7 @@ impl Conn {
                 if self.streams.contains_key(&stream) || stream <= self.highest {
                     self.trailers(stream, &fields, is_end)
                 } else {
-                    self.request(stream, &fields, is_end, around)
+                    self.request(stream, &fields, is_end, habits, around)
                 }
             }
             Happening::Data { stream: id, bytes, is_end } => {
@@ -260,9 +261,7 @@ impl Conn {
                 self.streams.values_mut().for_each(|s| s.receive_window += delta);
                 Ok(())
             }
-            Happening::GoAway { code, .. }
-                if !matches!(code, 0 | CALM) && !self.has_lied && habits.rude.is_none() =>
-            {
+            Happening::GoAway { code, .. } if !matches!(code, 0 | CALM) && !self.has_lied => {
                 Err(format!("an endpoint that breaks no rule is sent away with code {code}"))
             }
             Happening::GoAway { .. } => Ok(()),
@@ -277,6 +276,8 @@ impl Conn {
     fn check_past(&self, id: u32, what: &str, allowed: &[Past]) -> Result<(), String> {
         match self.past.get(&id) {
             Some(past) if allowed.contains(past) => Ok(()),
+            // After a lie the two sides may see a stream differently.
+            _ if self.has_lied => Ok(()),
             past => Err(format!("{what} on stream {id}, which is {past:?}")),
         }
     }
@@ -286,17 +287,21 @@ impl Conn {
         id: u32,
         fields: &Fields,
         is_end: bool,
+        habits: &EndpointHabits,
         around: &mut Surroundings,
     ) -> Result<(), String> {
         if id.is_multiple_of(2) {
             return Err(format!("a request on the even stream {id}"));
         }
         self.highest = id;
-        if self.streams.len() >= self.own.streams as usize {
+        if self.streams.len() >= self.own.streams as usize && !self.has_lied {
             return Err(format!("stream {id} is one more than the {} allowed", self.own.streams));
         }
         let number = message::number(fields, "x-request").ok_or("a request without its number")?;
         let request = around.ledger.request(number).ok_or("a request that was never sent")?;
+        if message::service_of(fields, habits.services) != habits.service {
+            return Err(format!("request {number} came to an endpoint of another service"));
+        }
         if *fields != request.headers {
             return Err(format!("request {number} came with other headers: {fields:?}"));
         }

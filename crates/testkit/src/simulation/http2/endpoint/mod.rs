@@ -1,6 +1,7 @@
 //! An endpoint behind Evenkeel: takes connections, answers each request by chance, and fails in every way it is told to.
 
 mod conn;
+mod lies;
 
 use self::conn::Conn;
 use super::session::{OwnSettings, Role, Session};
@@ -9,6 +10,17 @@ use crate::simulation::schedule::Event;
 use crate::simulation::surroundings::Surroundings;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// How an endpoint fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It resets all that is open on a connection, with this code. What it has taken it does not refuse.
+    Reset(u32),
+    /// It ends a connection with GOAWAY.
+    GoAway,
+    /// It breaks a connection.
+    Break,
+}
 
 /// How an endpoint behaves. Shares are of a thousand.
 #[derive(Clone, Copy, Debug)]
@@ -35,12 +47,26 @@ pub struct EndpointHabits {
     pub goaways: u32,
     /// Acts that break the connection.
     pub breaks: u32,
-    /// Acts that break the protocol.
+    /// It fails so at its so manieth event: an act, or a frame that came.
+    pub fails_at: Option<(u32, Failure)>,
+    /// Acts that break the protocol, and answers that announce a wrong length.
     pub lies: u32,
+    /// It acknowledges no SETTINGS.
+    pub never_acks: bool,
+    /// Which service it belongs to, of how many.
+    pub service: u8,
+    /// How many there are.
+    pub services: u8,
     /// It never fails of itself.
     pub is_well: bool,
     /// It says no HTTP/2, but this.
     pub rude: Option<&'static [u8]>,
+}
+
+impl EndpointHabits {
+    fn failure_at(&self, event: u32) -> Option<Failure> {
+        self.fails_at.filter(|(at, _)| *at == event).map(|(_, failure)| failure)
+    }
 }
 
 /// An endpoint and its connections.
@@ -52,13 +78,15 @@ pub struct Endpoint {
     /// Takes connections.
     pub is_up: bool,
     conns: BTreeMap<u32, Conn>,
+    /// Acts, and frames that came.
+    events: u32,
 }
 
 impl Endpoint {
     /// An endpoint that takes connections.
     #[must_use]
     pub fn new(index: u32, habits: EndpointHabits) -> Self {
-        Self { index, habits, is_up: true, conns: BTreeMap::new() }
+        Self { index, habits, is_up: true, conns: BTreeMap::new(), events: 0 }
     }
 
     /// Connections that stand.
@@ -76,10 +104,11 @@ impl Endpoint {
     /// Evenkeel's connection is taken.
     pub fn accept(&mut self, end: End, around: &mut Surroundings) {
         let mut session = Session::new(Role::Server, self.habits.settings, self.habits.oddity);
+        session.never_acks = self.habits.never_acks;
         if let Some(bytes) = self.habits.rude {
             session.out = bytes.to_vec();
         }
-        let conn = Conn::new(end, session, self.habits.rude.is_some());
+        let conn = Conn::new(end, session, self.habits.rude.is_some() || self.habits.never_acks);
         self.conns.insert(end.link, conn);
         self.flush(end.link, around);
         self.wake(end.link, around);
@@ -133,6 +162,9 @@ impl Endpoint {
     pub fn act(&mut self, link: u32, around: &mut Surroundings) -> Result<(), String> {
         let habits = self.habits;
         let Some(conn) = self.conns.get_mut(&link) else { return Ok(()) };
+        if around.schedule.now() < conn.stalls_until {
+            return Ok(());
+        }
         conn.is_acting = false;
         if habits.rude.is_some() {
             return Ok(());
@@ -155,10 +187,16 @@ impl Endpoint {
         }
         conn.decide(self.index, &habits, around)?;
         conn.answer(around);
+        self.events += 1;
+        if let Some(failure) = habits.failure_at(self.events)
+            && conn.fail(failure, around)?
+        {
+            self.conns.remove(&link);
+            return Ok(());
+        }
         conn.grant(habits.window);
         if around.prng.chance(habits.lies) {
-            around.note("endpoint lies", &[u64::from(self.index), u64::from(link)]);
-            conn.lie(around);
+            conn.lie(self.index, around)?;
         }
         let is_through = conn.streams.is_empty() && conn.session.out.is_empty();
         if conn.goaway.is_some() && is_through && around.prng.chance(300) {
@@ -185,10 +223,13 @@ impl Endpoint {
             Arrival::Bytes(_) if self.habits.rude.is_some() => {}
             Arrival::Bytes(bytes) => {
                 for happening in conn.session.take(&bytes)? {
-                    let fault = conn.happened(happening, &self.habits, around).err();
-                    // After a lie the two sides may see the connection's streams differently.
-                    if let Some(why) = fault.filter(|_| !conn.has_lied) {
-                        return Err(why);
+                    conn.happened(happening, &self.habits, around)?;
+                    self.events += 1;
+                    if let Some(failure) = self.habits.failure_at(self.events)
+                        && conn.fail(failure, around)?
+                    {
+                        self.conns.remove(&link);
+                        return Ok(());
                     }
                 }
                 if around.prng.chance(700) {

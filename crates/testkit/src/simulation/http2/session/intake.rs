@@ -98,7 +98,9 @@ impl Session {
                         happened.push(Happening::TheirWindow { delta });
                     }
                 }
-                frames::put(&mut self.out, names::SETTINGS, names::ACK, 0, &[]);
+                if !self.never_acks {
+                    frames::put(&mut self.out, names::SETTINGS, names::ACK, 0, &[]);
+                }
             }
             names::PING if frame.has(names::ACK) => {
                 if self.pings.pop_front().is_none_or(|sent| sent[..] != frame.payload) {

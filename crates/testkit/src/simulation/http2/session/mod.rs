@@ -97,6 +97,8 @@ pub struct Session {
     pub oddity: u32,
     /// Pings, settings and frames without meaning that it still sends: more would be a flood.
     pub noise_left: u32,
+    /// It acknowledges no SETTINGS.
+    pub never_acks: bool,
 }
 
 impl Session {
@@ -124,6 +126,7 @@ impl Session {
             out: Vec::new(),
             oddity,
             noise_left: 500,
+            never_acks: false,
         };
         if role == Role::Client {
             session.out.extend_from_slice(PREFACE);
@@ -261,6 +264,12 @@ impl Session {
     /// Appends any frame, right or wrong.
     pub fn put_raw(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         frames::put(&mut self.out, kind, flags, stream, payload);
+    }
+
+    /// Appends DATA, right or wrong, and takes it from the connection's window, as the other side does.
+    pub fn put_raw_data(&mut self, stream: u32, flags: u8, payload: &[u8]) {
+        self.send_window -= payload.len() as i64;
+        self.put_raw(names::DATA, flags, stream, payload);
     }
 
     /// Whether Evenkeel owes an acknowledgement.
