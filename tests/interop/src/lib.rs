@@ -4,6 +4,7 @@
 pub mod bystander;
 pub mod call;
 pub mod evenkeel;
+pub mod grpc_go;
 pub mod impostor;
 pub mod instance;
 pub mod load;
