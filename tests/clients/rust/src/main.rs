@@ -6,6 +6,7 @@ mod codes;
 mod kinds;
 mod load;
 mod server;
+mod watched;
 mod work;
 
 use clap::{Parser, Subcommand};
