@@ -59,7 +59,9 @@ impl SuiteServer {
 pub fn run(case: &str, more: &[&str], target: &str) -> Result<Verdict> {
     let mut command = programs::command("grpc-go-client")?;
     command.args(["-server_host=127.0.0.1", &format!("-server_port={}", port(target)?)]);
-    command.args([&format!("-test_case={case}"), &format!("-service_config_json={SERVICE_CONFIG}")]).args(more);
+    command
+        .args([&format!("-test_case={case}"), &format!("-service_config_json={SERVICE_CONFIG}")])
+        .args(more);
     let mut client = Process::start(&format!("grpc-go interop client, {case}"), &mut command)?;
     let end = until(&format!("{case} against {target} ends"), CASE, || client.ended())?;
     Ok(if end.success() { Verdict::Passed } else { Verdict::Failed(client.said()?) })

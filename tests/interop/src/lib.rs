@@ -11,4 +11,6 @@ pub mod load;
 pub mod process;
 pub mod programs;
 pub mod server;
+pub mod tap;
+pub mod transcript;
 pub mod wait;

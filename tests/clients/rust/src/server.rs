@@ -158,7 +158,8 @@ impl Asked {
         if let Some(value) = given.get_bin("x-echo-bin") {
             trailers.insert_bin("x-echo-bin", value.clone());
         }
-        let details = given.get_bin("x-details-bin").and_then(|value| value.to_bytes().ok()).unwrap_or_default();
+        let details =
+            given.get_bin("x-details-bin").and_then(|value| value.to_bytes().ok()).unwrap_or_default();
         let (code, message) = match text("x-fail").map(|fail| fail.split_once(':').unwrap_or((fail, ""))) {
             None => (Code::Ok, ""),
             Some((name, message)) => (code_named(name)?, message),

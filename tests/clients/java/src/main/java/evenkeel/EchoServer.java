@@ -74,13 +74,18 @@ final class EchoServer {
         };
     }
 
-    /** One call. Requests that come before its delay is over wait unread: nothing is asked of the client until then. */
+    /**
+     * One call. Requests that come before its delay is over wait unread: nothing is asked of the client until then. The end of
+     * the requests comes unasked and is kept.
+     */
     private final class Exchange extends ServerCall.Listener<byte[]> {
         private final ServerCall<byte[], byte[]> call;
         private final Metadata given;
         private final Answer answer;
         private final Metadata trailers = new Metadata();
         private final ByteArrayOutputStream joined = new ByteArrayOutputStream();
+        private boolean waited;
+        private boolean ended;
 
         Exchange(ServerCall<byte[], byte[]> call, Metadata given, Answer answer) {
             this.call = call;
@@ -116,8 +121,13 @@ final class EchoServer {
             }
         }
 
-        private void proceed() {
+        private synchronized void proceed() {
+            waited = true;
             String fail = given.get(Wire.FAIL);
+            if (fail == null && ended) {
+                finish();
+                return;
+            }
             if (fail == null) {
                 call.request(1);
                 return;
@@ -153,7 +163,14 @@ final class EchoServer {
         }
 
         @Override
-        public void onHalfClose() {
+        public synchronized void onHalfClose() {
+            ended = true;
+            if (waited && !given.containsKey(Wire.FAIL)) {
+                finish();
+            }
+        }
+
+        private void finish() {
             if (answer == Answer.JOINED) {
                 call.sendMessage(joined.toByteArray());
             }
