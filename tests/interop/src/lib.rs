@@ -11,6 +11,7 @@ pub mod load;
 pub mod process;
 pub mod programs;
 pub mod server;
+pub mod slow_reader;
 pub mod tap;
 pub mod transcript;
 pub mod wait;
