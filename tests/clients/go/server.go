@@ -63,11 +63,35 @@ func watching(handler grpc.StreamHandler) grpc.StreamHandler {
 	}
 }
 
-func serve(port int, name string, delayMs int) error {
-	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		return err
+// serve has one server for each name, each on a port of its own: the first on the given one, the others on free ones.
+func serve(port int, names []string, delayMs int) error {
+	terminate := make(chan os.Signal, 1)
+	signal.Notify(terminate, syscall.SIGTERM)
+	var servers []*grpc.Server
+	ended := make(chan error, len(names))
+	for _, name := range names {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			return err
+		}
+		port = 0
+		server := newServer(&echo{name: name, delayMs: delayMs, watched: map[string]watch{}})
+		servers = append(servers, server)
+		go func() { ended <- server.Serve(listener) }()
+		fmt.Printf("READY %d\n", listener.Addr().(*net.TCPAddr).Port)
 	}
+	select {
+	case err := <-ended:
+		return err
+	case <-terminate:
+	}
+	for _, server := range servers {
+		server.GracefulStop()
+	}
+	return nil
+}
+
+func newServer(echo *echo) *grpc.Server {
 	server := grpc.NewServer(grpc.ForceServerCodec(rawBytes{}))
 	server.RegisterService(&grpc.ServiceDesc{
 		ServiceName: service,
@@ -79,22 +103,8 @@ func serve(port int, name string, delayMs int) error {
 			{StreamName: "Bidi", Handler: watching(bidi), ServerStreams: true, ClientStreams: true},
 			{StreamName: "Cancelled", Handler: cancelled},
 		},
-	}, &echo{name: name, delayMs: delayMs, watched: map[string]watch{}})
-
-	terminate := make(chan os.Signal, 1)
-	signal.Notify(terminate, syscall.SIGTERM)
-	stopped := make(chan struct{})
-	go func() {
-		<-terminate
-		server.GracefulStop()
-		close(stopped)
-	}()
-	fmt.Printf("READY %d\n", listener.Addr().(*net.TCPAddr).Port)
-	if err := server.Serve(listener); err != nil {
-		return err
-	}
-	<-stopped
-	return nil
+	}, echo)
+	return server
 }
 
 // begin sends the headers unless the trailers shall be all, waits, and fails where the request asks for it.

@@ -5,10 +5,11 @@ use crate::codes::code_named;
 use crate::watched::Watched;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use futures_util::stream::{self, BoxStream};
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -27,8 +28,18 @@ use tower_service::Service;
 type Answers = BoxStream<'static, Result<Bytes, Status>>;
 type Answered = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send>>;
 
+/// A server for each name, each on a port of its own: the first on this one, the others on free ones.
+pub(crate) async fn serve_all(port: u16, names: &[String], delay: Duration) -> anyhow::Result<()> {
+    let ports = std::iter::once(port).chain(std::iter::repeat(0));
+    let serve_one = |(name, port): (&String, u16)| {
+        serve(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), name.clone(), delay)
+    };
+    try_join_all(names.iter().zip(ports).map(serve_one)).await?;
+    Ok(())
+}
+
 /// Serves h2c until SIGTERM, then lets the calls in flight end.
-pub(crate) async fn serve(address: SocketAddr, name: String, delay: Duration) -> anyhow::Result<()> {
+async fn serve(address: SocketAddr, name: String, delay: Duration) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let incoming = TcpIncoming::bind(address)?.with_nodelay(Some(true));
     println!("READY {}", incoming.local_addr()?.port());
