@@ -12,6 +12,9 @@ use std::hash::{Hash, Hasher};
 /// The client's first bytes (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// The error code of what is no error (RFC 9113 §7).
+const NO_ERROR: u32 = 0;
+
 /// One block of fields, in its order.
 pub type Fields = Vec<(String, String)>;
 
@@ -35,7 +38,8 @@ pub struct Half {
     pub rest: usize,
     /// Whether it was said that nothing more comes.
     pub ended: bool,
-    /// The code that the stream was reset with.
+    /// The code that the stream was reset with. NO_ERROR after the end is none: a server that has said all may or may not say
+    /// too that it needs no more of the request (RFC 9113 §8.1), even when there is no more.
     pub reset: Option<u32>,
 }
 
@@ -123,7 +127,11 @@ fn halves(mut bytes: &[u8]) -> Result<BTreeMap<u32, Half>> {
             }
             Frame::RST_STREAM => {
                 let code = frame.payload.first_chunk().context("RST_STREAM without a code")?;
-                streams.entry(open()?).or_default().half.reset = Some(u32::from_be_bytes(*code));
+                let half = &mut streams.entry(open()?).or_default().half;
+                let code = u32::from_be_bytes(*code);
+                if code != NO_ERROR || !half.ended {
+                    half.reset = Some(code);
+                }
             }
             _ => {}
         }
@@ -238,6 +246,16 @@ mod tests {
         assert_eq!(request.messages.iter().map(|m| (m.flag, m.length)).collect::<Vec<_>>(), [(1, 1)]);
         assert_eq!((request.rest, request.reset), (2, Some(8)));
         assert!(all[0].is_trailers_only() && answer.reset.is_none(), "{answer:?}");
+    }
+
+    #[test]
+    fn only_a_reset_that_cuts_something_short_is_one() {
+        let reset = |code: u8| frame(Frame::RST_STREAM, 0, 1, &[0, 0, 0, code]);
+        let ended = frame(Frame::HEADERS, 0x5, 1, &[0x88]);
+        let of = |frames: &[Vec<u8>]| halves(&frames.concat()).unwrap()[&1].reset;
+        assert_eq!(of(&[ended.clone(), reset(0)]), None);
+        assert_eq!(of(&[ended, reset(8)]), Some(8));
+        assert_eq!(of(&[reset(0)]), Some(0));
     }
 
     #[test]
