@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -19,9 +20,9 @@ func main() {
 	switch os.Args[1] {
 	case "server":
 		port := flags.Int("port", 0, "port to serve on; 0 is a free one")
-		name := flags.String("name", "", "what the answers bear")
+		names := flags.String("name", "", "what the answers bear; a server for each of several, by commas")
 		parse(flags)
-		if err := serve(*port, *name, *delay); err != nil {
+		if err := serve(*port, strings.Split(*names, ","), *delay); err != nil {
 			fail(err)
 		}
 	case "client":

@@ -24,24 +24,41 @@ const METHODS = {
   serverStream: method("ServerStream", false, true),
   clientStream: method("ClientStream", true, false),
   bidi: method("Bidi", true, true),
+  cancelled: method("Cancelled", false, false),
 };
 
 class Echo {
   constructor(name, delayMs) {
     this.name = name;
     this.delayMs = delayMs;
+    this.watches = new Map();
   }
 
-  // Sends the headers, waits, and throws the status where the request asks for one.
+  // Done once the watched call of this key has been cancelled; made by whoever comes first.
+  watch(key) {
+    if (!this.watches.has(key)) {
+      const watch = {};
+      watch.done = new Promise((mark) => { watch.mark = mark; });
+      this.watches.set(key, watch);
+    }
+    return this.watches.get(key);
+  }
+
+  // Sends the headers unless the trailers shall be all, waits, and throws the status where the request asks for one.
   async begin(call) {
-    const headers = new grpc.Metadata();
-    headers.set("x-backend", this.name);
-    call.sendMetadata(headers);
+    const [watched] = call.metadata.get("x-watch");
+    if (watched !== undefined) call.on("cancelled", () => this.watch(watched).mark());
+    if (call.metadata.get("x-trailers-only").length === 0) {
+      const headers = new grpc.Metadata();
+      headers.set("x-backend", this.name);
+      call.sendMetadata(headers);
+    }
     const trailers = new grpc.Metadata();
     trailers.set("x-backend-trailer", this.name);
     for (const key of ["x-echo", "x-echo-bin"]) {
       for (const value of call.metadata.get(key)) trailers.add(key, value);
     }
+    for (const details of call.metadata.get("x-details-bin")) trailers.set("grpc-status-details-bin", details);
     const [asked] = call.metadata.get("x-delay-ms");
     const delayMs = asked === undefined ? this.delayMs : Number(asked);
     if (delayMs > 0) await pause(delayMs);
@@ -70,6 +87,11 @@ class Echo {
     call.on("data", (bytes) => parts.push(bytes));
     const ended = new Promise((done) => call.on("end", done));
     Promise.all([this.begin(call), ended]).then(([trailers]) => answer(null, Buffer.concat(parts), trailers), answer);
+  }
+
+  cancelled(call, answer) {
+    const done = this.watch(call.request.toString()).done;
+    Promise.all([this.begin(call), done]).then(([trailers]) => answer(null, call.request, trailers), answer);
   }
 
   bidi(call) {

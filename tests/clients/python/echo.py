@@ -11,24 +11,41 @@ import grpc
 SERVICE = "evenkeel.test.Echo"
 ECHOED = ("x-echo", "x-echo-bin")
 BINARY = bytes(range(256))
+# A google.rpc.Status: NOT_FOUND, "100% gone", and a detail of type a.test/Why.
+DETAILS = b"\x08\x05\x12\x09100% gone\x1a\x11\x0a\x0aa.test/Why\x12\x03\x00\x01\xff"
+# The largest message that every library takes without being told to.
+LARGEST = 4 << 20
 
 
 class Echo:
-    """The four methods; every answer bears the server's name."""
+    """The methods; every answer bears the server's name."""
 
     def __init__(self, name, delay_ms):
         self.name = name
         self.delay_ms = delay_ms
+        self.watched = {}
+
+    def watch(self, key):
+        """Set once the watched call of this key has been cancelled; made by whoever comes first."""
+        return self.watched.setdefault(key, asyncio.Event())
 
     async def begin(self, context):
         given = dict(context.invocation_metadata())
         trailers = [("x-backend-trailer", self.name)]
         trailers += [(key, given[key]) for key in ECHOED if key in given]
         context.set_trailing_metadata(tuple(trailers))
-        await context.send_initial_metadata((("x-backend", self.name),))
-        delay_ms = int(given.get("x-delay-ms", self.delay_ms))
-        if delay_ms:
-            await asyncio.sleep(delay_ms / 1000)
+        if "x-gzip" in given:
+            context.set_compression(grpc.Compression.Gzip)
+        try:
+            if "x-trailers-only" not in given:
+                await context.send_initial_metadata((("x-backend", self.name),))
+            await asyncio.sleep(int(given.get("x-delay-ms", self.delay_ms)) / 1000)
+        except asyncio.CancelledError:
+            if "x-watch" in given:
+                self.watch(given["x-watch"]).set()
+            raise
+        if "x-details-bin" in given:
+            trailers.append(("grpc-status-details-bin", given["x-details-bin"]))
         if "x-fail" in given:
             code, _, message = given["x-fail"].partition(":")
             await context.abort(grpc.StatusCode[code], message, tuple(trailers))
@@ -52,12 +69,18 @@ class Echo:
         async for request in requests:
             yield request
 
+    async def cancelled(self, request, context):
+        await self.begin(context)
+        await self.watch(request.decode()).wait()
+        return request
+
     def handler(self):
         return grpc.method_handlers_generic_handler(SERVICE, {
             "Unary": grpc.unary_unary_rpc_method_handler(self.unary),
             "ServerStream": grpc.unary_stream_rpc_method_handler(self.server_stream),
             "ClientStream": grpc.stream_unary_rpc_method_handler(self.client_stream),
             "Bidi": grpc.stream_stream_rpc_method_handler(self.bidi),
+            "Cancelled": grpc.unary_unary_rpc_method_handler(self.cancelled),
         })
 
 
@@ -187,8 +210,16 @@ class Kinds:
         await self.named(call)
 
     async def bidi(self):
-        call = self.channel.stream_stream(f"/{SERVICE}/Bidi")(timeout=self.timeout)
-        for sent in (b"ping", b"", b"x" * 70_000):
+        await self.each_echoed((b"ping", b"", b"x" * 70_000))
+
+    async def gzip(self):
+        given = {"metadata": (("x-gzip", "1"),), "compression": grpc.Compression.Gzip}
+        await self.each_echoed((b"z" * 100_000, b"plain"), **given)
+
+    async def each_echoed(self, messages, **given):
+        """Sends each message once the one before has come back."""
+        call = self.channel.stream_stream(f"/{SERVICE}/Bidi")(timeout=self.timeout, **given)
+        for sent in messages:
             await call.write(sent)
             expect("answer", await call.read(), sent)
         await call.done_writing()
@@ -209,9 +240,52 @@ class Kinds:
         expect("code", await call.code(), grpc.StatusCode.NOT_FOUND)
         expect("message", await call.details(), "100% gone")
 
+    async def details(self):
+        given = (("x-fail", "NOT_FOUND:100% gone"), ("x-details-bin", DETAILS))
+        call = self.channel.unary_unary(f"/{SERVICE}/Unary")(b"d", timeout=self.timeout, metadata=given)
+        expect("code", await call.code(), grpc.StatusCode.NOT_FOUND)
+        expect("details", dict(await call.trailing_metadata()).get("grpc-status-details-bin"), DETAILS)
+
+    async def trailers_only(self):
+        given = (("x-trailers-only", "1"), ("x-fail", "ABORTED:at once"))
+        call = self.channel.unary_unary(f"/{SERVICE}/Unary")(b"t", timeout=self.timeout, metadata=given)
+        expect("code", await call.code(), grpc.StatusCode.ABORTED)
+        expect("message", await call.details(), "at once")
+        expect("header", dict(await call.initial_metadata() or ()).get("x-backend"), None)
+        expect("trailer", "x-backend-trailer" in dict(await call.trailing_metadata()), True)
+
+    async def large(self):
+        sent = bytes(range(251)) * (LARGEST // 251 + 1)
+        sent = sent[:LARGEST]
+        answer = await self.channel.unary_unary(f"/{SERVICE}/Unary")(sent, timeout=self.timeout)
+        expect("answer", answer == sent, True)
+
+    async def deadline(self):
+        key = f"python-{time.time_ns()}"
+        given = (("x-watch", key), ("x-delay-ms", "600000"))
+        call = self.channel.unary_unary(f"/{SERVICE}/Unary")(b"late", timeout=0.5, metadata=given)
+        expect("code", await call.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+        await self.seen_cancelled(key)
+
+    async def cancel(self):
+        key = f"python-{time.time_ns()}"
+        given = (("x-watch", key), ("x-delay-ms", "600000"))
+        call = self.channel.stream_stream(f"/{SERVICE}/Bidi")(timeout=self.timeout, metadata=given)
+        expect("header", "x-backend" in dict(await call.initial_metadata()), True)
+        call.cancel()
+        expect("code", await call.code(), grpc.StatusCode.CANCELLED)
+        await self.seen_cancelled(key)
+
+    async def seen_cancelled(self, key):
+        """Waits until the server has seen the end of the call that it watches by this key."""
+        await self.channel.unary_unary(f"/{SERVICE}/Cancelled")(key.encode(), timeout=self.timeout)
+
     async def run(self):
         done = {}
-        for kind in (self.unary, self.server_stream, self.client_stream, self.bidi, self.metadata, self.status):
+        for kind in (
+            self.unary, self.server_stream, self.client_stream, self.bidi, self.metadata, self.status, self.details,
+            self.trailers_only, self.large, self.gzip, self.deadline, self.cancel,
+        ):
             try:
                 await kind()
                 done[kind.__name__] = "ok"

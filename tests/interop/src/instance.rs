@@ -150,6 +150,15 @@ impl Instance {
         cpu_time(&stat).with_context(|| format!("no CPU time in {stat}"))
     }
 
+    /// The memory that it has in use, in bytes.
+    ///
+    /// # Errors
+    /// If the kernel does not tell.
+    pub fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        resident(&status).with_context(|| format!("no resident memory in {status}"))
+    }
+
     /// Sends SIGTERM and sees it end well.
     ///
     /// # Errors
@@ -211,6 +220,12 @@ fn cpu_time(stat: &str) -> Option<Duration> {
     Some(Duration::from_millis((user + system) * 10))
 }
 
+/// `VmRSS` of `/proc/PID/status`, which is in KiB (proc(5)).
+fn resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
+}
+
 /// Fails unless `text` has each of these parts.
 ///
 /// # Errors
@@ -240,6 +255,12 @@ mod tests {
     fn the_cpu_time_is_read_behind_any_name() {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 100 0 0 0 12 30 0 0 20 0 3 0 99 1 2";
         assert_eq!(cpu_time(stat), Some(Duration::from_millis(420)));
+    }
+
+    #[test]
+    fn the_resident_memory_is_in_bytes() {
+        assert_eq!(resident("Name:\tx\nVmHWM:\t  9 kB\nVmRSS:\t   20 kB\n"), Some(20 << 10));
+        assert_eq!(resident("Name:\tx\n"), None);
     }
 
     #[test]

@@ -4,10 +4,14 @@
 pub mod bystander;
 pub mod call;
 pub mod evenkeel;
+pub mod grpc_go;
 pub mod impostor;
 pub mod instance;
 pub mod load;
 pub mod process;
 pub mod programs;
 pub mod server;
+pub mod slow_reader;
+pub mod tap;
+pub mod transcript;
 pub mod wait;

@@ -8,7 +8,7 @@ use std::process::Command;
 /// The languages that there is a program in.
 pub const LANGUAGES: [&str; 5] = ["python", "node", "go", "java", "rust"];
 
-/// A command that runs a program: one of [`LANGUAGES`] or `evenkeel`.
+/// A command that runs a program: one of [`LANGUAGES`], `grpc-go-server`, `grpc-go-client` or `evenkeel`.
 ///
 /// # Errors
 /// If it is not installed, or nothing says what is.

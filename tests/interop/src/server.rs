@@ -15,6 +15,31 @@ pub struct Server {
     delay: Duration,
 }
 
+/// Servers of one process, killed when dropped: what the machine's other work takes from one it takes from all, so that they
+/// are equal on a busy machine too.
+#[derive(Debug)]
+pub struct Siblings {
+    _process: Process,
+    addresses: Vec<String>,
+}
+
+impl Siblings {
+    /// Starts one for each name, in the language that is fastest.
+    ///
+    /// # Errors
+    /// If they do not start.
+    pub fn start(names: &[&str], delay: Duration) -> Result<Self> {
+        let (process, ports) = serve(programs::fastest()?, names, delay, 0)?;
+        Ok(Self { _process: process, addresses: ports.into_iter().map(loopback).collect() })
+    }
+
+    /// Where each serves.
+    #[must_use]
+    pub fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+}
+
 impl Server {
     /// Starts one on a free port and waits until it serves. Each answer takes `delay`.
     ///
@@ -34,16 +59,8 @@ impl Server {
     }
 
     fn start_at(language: &'static str, name: &str, delay: Duration, port: u16) -> Result<Self> {
-        let mut command = programs::command(language)?;
-        command.args(["server", "--name", name, "--port", &port.to_string()]);
-        command.args(["--delay-ms", &delay.as_millis().to_string()]);
-        let mut process = Process::start(&format!("{language} server {name}"), &mut command)?;
-        let port = process.until("it says READY", |process| {
-            let said = process.said()?;
-            let ready = said.lines().find_map(|line| line.strip_prefix("READY "));
-            Ok(ready.and_then(|port| port.trim().parse().ok()))
-        })?;
-        Ok(Self { process, language, name: name.to_owned(), port, delay })
+        let (process, ports) = serve(language, &[name], delay, port)?;
+        Ok(Self { process, language, name: name.to_owned(), port: ports[0], delay })
     }
 
     /// Its name, which its answers bear.
@@ -55,7 +72,7 @@ impl Server {
     /// Where it serves.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        loopback(self.port)
     }
 
     /// Ends it at once, as SIGKILL does.
@@ -84,4 +101,26 @@ impl Server {
         *self = again;
         Ok(())
     }
+}
+
+/// A process with a server for each name, the first on this port, and where they serve.
+fn serve(language: &str, names: &[&str], delay: Duration, port: u16) -> Result<(Process, Vec<u16>)> {
+    let names_said = names.join(",");
+    let mut command = programs::command(language)?;
+    command.args(["server", "--name", &names_said, "--port", &port.to_string()]);
+    command.args(["--delay-ms", &delay.as_millis().to_string()]);
+    let mut process = Process::start(&format!("{language} server {names_said}"), &mut command)?;
+    let ports = process.until("it says READY", |process| {
+        let said = process.said()?;
+        // A line without its end may be half a number.
+        let whole = said.rfind('\n').map_or("", |end| &said[..end]);
+        let ready = whole.lines().filter_map(|line| line.strip_prefix("READY ")?.trim().parse().ok());
+        let ports: Vec<u16> = ready.collect();
+        Ok((ports.len() == names.len()).then_some(ports))
+    })?;
+    Ok((process, ports))
+}
+
+fn loopback(port: u16) -> String {
+    format!("127.0.0.1:{port}")
 }

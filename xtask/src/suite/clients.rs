@@ -121,6 +121,22 @@ fn java() -> Result<Words> {
     Ok(["java", "-cp", &path, "evenkeel.Main"].map(str::to_owned).into())
 }
 
+/// The server and the client of grpc-go's own interop suite, built from a lock file.
+pub(super) fn grpc_go() -> Result<[Words; 2]> {
+    println!("installing grpc-go's interop suite");
+    needs(&["go"])?;
+    let dir = cache("clients")?.join("grpc-go-interop");
+    fs::create_dir_all(&dir)?;
+    let programs = ["server", "client"];
+    for name in programs {
+        let mut build = Command::new("go");
+        build.args(["build", "-mod=readonly", "-o"]).arg(dir.join(name));
+        build.arg(format!("google.golang.org/grpc/interop/{name}"));
+        run::quietly(build.current_dir(source("go-interop")))?;
+    }
+    Ok(programs.map(|name| words([&dir.join(name)])))
+}
+
 /// The program on tonic, built.
 pub(super) fn rust() -> Result<Words> {
     run::quietly(&mut cargo(["build", "--quiet", "--locked", "-p", "evenkeel-echo"]))?;

@@ -18,6 +18,13 @@ pub(super) fn run() -> Result<Outcome> {
             Err(why) => not_run.push((language, format!("{why:#}"))),
         }
     }
+    match clients::grpc_go() {
+        Ok([server, client]) => {
+            programs.insert("grpc-go-server".to_owned(), json!(server));
+            programs.insert("grpc-go-client".to_owned(), json!(client));
+        }
+        Err(why) => not_run.push(("grpc_go", format!("{why:#}"))),
+    }
     if !run::aloud(&mut cargo(["build", "--release", "--locked", "-p", "evenkeel"]))? {
         bail!("evenkeel does not build");
     }

@@ -6,10 +6,10 @@ mod codes;
 mod kinds;
 mod load;
 mod server;
+mod watched;
 mod work;
 
 use clap::{Parser, Subcommand};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 use work::Work;
@@ -28,9 +28,9 @@ enum Verb {
         /// 0 is a free one.
         #[arg(long, default_value_t = 0)]
         port: u16,
-        /// What every answer bears.
-        #[arg(long)]
-        name: String,
+        /// What every answer bears; a server for each of several, by commas.
+        #[arg(long, value_delimiter = ',', required = true)]
+        name: Vec<String>,
         /// Delay of each answer.
         #[arg(long, default_value_t = 0)]
         delay_ms: u64,
@@ -43,8 +43,7 @@ enum Verb {
 async fn main() -> ExitCode {
     let done = match CommandLine::parse().verb {
         Verb::Server { port, name, delay_ms } => {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            server::serve(address, name, Duration::from_millis(delay_ms)).await
+            server::serve_all(port, &name, Duration::from_millis(delay_ms)).await
         }
         Verb::Client(work) => load::call(work).await,
     };

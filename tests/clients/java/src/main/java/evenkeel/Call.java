@@ -26,6 +26,7 @@ final class Call extends ClientCall.Listener<byte[]> {
 
     final List<byte[]> answers = new ArrayList<>();
     final CompletableFuture<Call> ended = new CompletableFuture<>();
+    final CompletableFuture<Metadata> begun = new CompletableFuture<>();
     final BlockingQueue<byte[]> arrived = new LinkedBlockingQueue<>();
     Metadata headers = new Metadata();
     Metadata trailers = new Metadata();
@@ -33,7 +34,13 @@ final class Call extends ClientCall.Listener<byte[]> {
     private final ClientCall<byte[], byte[]> call;
 
     Call(ManagedChannel channel, MethodDescriptor<byte[], byte[]> method, Metadata given, long deadlineMs) {
-        call = channel.newCall(method, CallOptions.DEFAULT.withDeadlineAfter(deadlineMs, TimeUnit.MILLISECONDS));
+        this(channel, method, given, deadlineMs, CallOptions.DEFAULT);
+    }
+
+    Call(
+            ManagedChannel channel, MethodDescriptor<byte[], byte[]> method, Metadata given, long deadlineMs,
+            CallOptions options) {
+        call = channel.newCall(method, options.withDeadlineAfter(deadlineMs, TimeUnit.MILLISECONDS));
         call.start(this, given);
         call.request(Integer.MAX_VALUE);
     }
@@ -41,6 +48,15 @@ final class Call extends ClientCall.Listener<byte[]> {
     Call send(byte[] message) {
         call.sendMessage(message);
         return this;
+    }
+
+    Call compress(boolean enabled) {
+        call.setMessageCompression(enabled);
+        return this;
+    }
+
+    void cancel() {
+        call.cancel("no longer wanted", null);
     }
 
     Call end() {
@@ -51,6 +67,7 @@ final class Call extends ClientCall.Listener<byte[]> {
     @Override
     public void onHeaders(Metadata headers) {
         this.headers = headers;
+        begun.complete(headers);
     }
 
     @Override
