@@ -319,7 +319,7 @@ fn open(load: &mut Load, streams: usize, start: u64, span: u64, rate: u64) {
 }
 
 /// Opens connections and says so on stdout; then at each line on stdin does some exchanges on each and says so again;
-/// holds them until stdin ends.
+/// holds them until stdin ends, and says how many are left.
 pub fn park(args: &Args) {
     let t = mono_ns();
     let mut load = Load::open(args);
@@ -334,7 +334,7 @@ pub fn park(args: &Args) {
         if load.ready.contains(&stdin) {
             match io::stdin().read(&mut word) {
                 Ok(n) if n > 0 => exchanges(&mut load, args.num("exchanges", 20)),
-                _ => return,
+                _ => return load.tally.report(1.0, held(&load), cpu_s()),
             }
             load.tally.report(1.0, held(&load), cpu_s());
         }
