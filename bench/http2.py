@@ -7,11 +7,11 @@ import os
 import statistics
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-from machine import LEAN_CTL, LG, Cpus, counts, cpu_s, end, kernel_kib, lg, memory_kib, start, wait_port
-from proxies import Proxy, Watch
+from machine import LG, Cpus, cpu_s, end, kernel_kib, lg, memory_kib, start, wait_port
+from proxies import PORT, Proxy, Watch
 
 LEAN = [9401 + i for i in range(5)]
 MANY = [10001 + i for i in range(1000)]
@@ -131,75 +131,71 @@ def fixed_rates_table(results):
 # --- two workers ---------------------------------------------------------------
 
 def two_workers(peers, o):
-    """One CPU with a worker, a load and backends on it; then two CPUs with two of each. Nothing is left idle in either,
-    so what two carry over what one carries is what a second worker with a CPU of its own brings."""
+    """Three layouts: `one`, a worker, a load and backends on one CPU. `two`, a process of two workers on two CPUs, with twice
+    the loads and backends. `apart`, the same with two processes of one worker each, and every load on both. Nothing is left
+    idle in any. `apart` is what two workers would carry that share nothing, so two over apart, times two, is by how
+    much two workers carry more than one; two over one also holds what talking from CPU to CPU costs, which neither has
+    on one CPU."""
     cpus = sorted(os.sched_getaffinity(0))[:2]
     if len(cpus) < 2:
         raise RuntimeError("two workers need two CPUs")
 
-    def cell(p, n):
-        backs = []
+    def layout(p, n, workers):
+        started, proxies = [], []
         try:
-            # Ten backends in either case: with one CPU all in one process.
+            # Ten backends in each: on one CPU all in one process.
             for i in range(n):
                 ports = CELLS[i] if n == 2 else CELLS[0] + CELLS[1]
-                backs.append(origin(ports, CELL_CTL[i], {cpus[i]}))
-            x = Proxy(p, "h2", CELLS[0] + CELLS[1], n, cpus=set(cpus[:n]))
-            try:
-                def load(secs):
-                    rows = [None] * n
+                started.append(origin(ports, CELL_CTL[i], {cpus[i]}))
+            for i in range(n // workers):
+                proxies.append(Proxy(p, "h2", CELLS[0] + CELLS[1], workers, cpus=set(cpus[:n]), port=PORT + i))
+            at = [x.port for x in proxies]
 
-                    def one(i):
-                        try:
-                            rows[i] = drive(x.port, secs, 10, 100, cpus={cpus[i]})
-                        except Exception as e:
-                            rows[i] = e
-                    threads = [threading.Thread(target=one, args=(i,)) for i in range(n)]
-                    [t.start() for t in threads]
-                    [t.join() for t in threads]
-                    failed = [r for r in rows if isinstance(r, Exception)]
-                    if failed:
-                        raise failed[0]
-                    return rows
-                load(1)
-                back = cpu_s([b.pid for b in backs])
-                w = Watch(x)
-                w.start()
-                rows = load(o.secs)
-                cpu = w.finish()
-                back = cpu_s([b.pid for b in backs]) - back
-                units = sum(r["units"] or 0 for r in rows)
-                return {"rate": sum(r["rate"] for r in rows), "errors": sum(r["errors"] for r in rows),
-                        "cpu_us": cpu * 1e6 / units, "cores": cpu / o.secs,
-                        "load_us": (back + sum(r["load_s"] for r in rows)) * 1e6 / units}
-            finally:
-                x.stop()
+            def load(secs):
+                with ThreadPoolExecutor() as pool:
+                    return list(pool.map(lambda cpu: drive(at, secs, 10, 100, cpus={cpu}), cpus[:n]))
+            load(1)
+            backs = [b.pid for b in started]
+            before = cpu_s(backs)
+            watches = [Watch(x) for x in proxies]
+            [w.start() for w in watches]
+            rows = load(o.secs)
+            cpu = sum(w.finish() for w in watches)
+            around = cpu_s(backs) - before + sum(r["load_s"] for r in rows)
+            units = sum(r["units"] or 0 for r in rows)
+            return {"rate": sum(r["rate"] for r in rows), "errors": sum(r["errors"] for r in rows),
+                    "cpu_us": cpu * 1e6 / units, "load_us": around * 1e6 / units}
         finally:
-            for b in backs:
+            for x in proxies:
+                x.stop()
+            for b in started:
                 end(b)
 
-    def both(p):
-        one, two = cell(p, 1), cell(p, 2)
-        return {"one": one, "two": two, "rate": two["rate"], "errors": one["errors"] + two["errors"],
-                "ratio": two["rate"] / one["rate"], "by_cpu": 2 * one["cpu_us"] / two["cpu_us"]}
+    def all_three(p):
+        row = {"one": layout(p, 1, 1), "apart": layout(p, 2, 1), "two": layout(p, 2, 2)}
+        rate = {k: v["rate"] for k, v in row.items()}
+        return {**row, "rate": rate["two"], "errors": sum(v["errors"] for v in row.values()),
+                "over_one": rate["two"] / rate["one"], "over_apart": 2 * rate["two"] / rate["apart"]}
     results = {}
-    turns([p for p in peers if p["name"] != "direct" and not p.get("kernel")], o.rounds, both, results)
+    turns([p for p in peers if p["name"] != "direct" and not p.get("kernel")], o.rounds, all_three, results)
     return results
 
 
 def two_workers_table(results):
-    out = ["\n### workers: HTTP/2 unary, 10 connections x 100 streams and 10 backends: all on one CPU, and twice that on two\n",
-           "| proxy | req/s, 1 worker on 1 CPU | 2 workers on 2 CPUs | ratio | CPU us/req, 1 | CPU us/req, 2 | 2 x ratio of req per CPU s "
-           "| load us/req, 1 | load us/req, 2 | errors |", "|---|" + "---:|" * 9]
+    out = ["\n### workers: HTTP/2 unary, each load 10 connections x 100 streams, 10 backends (see README)\n",
+           "| proxy | req/s: one worker, one CPU | two processes, two CPUs | two workers, two CPUs | two workers / one "
+           "| 2 x two workers / two processes | CPU us/req: one | two processes | two workers | load us/req: one | two workers | errors |",
+           "|---|" + "---:|" * 11]
     for n, rows in results.items():
         if not well(rows):
             out.append(f"| {n} | failed: {rows[0]['failed'][:120]} |")
             continue
-        out.append(" | ".join([
-            f"| {n}", show(med(rows, "one", "rate")), show(med(rows, "two", "rate")), show(med(rows, "ratio"), "{:.2f}"),
-            show(med(rows, "one", "cpu_us"), "{:.2f}"), show(med(rows, "two", "cpu_us"), "{:.2f}"), show(med(rows, "by_cpu"), "{:.2f}"),
-            show(med(rows, "one", "load_us"), "{:.2f}"), show(med(rows, "two", "load_us"), "{:.2f}"),
-            str(sum(r["errors"] for r in well(rows)))]) + " |")
+        layouts = ("one", "apart", "two")
+        cells = [show(med(rows, k, "rate")) for k in layouts]
+        cells += [show(med(rows, k), "{:.2f}") for k in ("over_one", "over_apart")]
+        cells += [show(med(rows, k, "cpu_us"), "{:.2f}") for k in layouts]
+        cells += [show(med(rows, k, "load_us"), "{:.2f}") for k in ("one", "two")]
+        out.append(f"| {n} | " + " | ".join(cells) + f" | {sum(r['errors'] for r in well(rows))} |")
     return "\n".join(out)
 
 
@@ -237,6 +233,7 @@ def idle(peers, o):
             def each(now):
                 return {k: (now[k] - before[k]) / conns for k in now}
             return {"rate": opened["conns"] / opened["secs"], "units": done["count"], "conns": last["conns"],
+                    "wait": o.wait,
                     "errors": last["errors"] + conns - last["conns"],
                     "fresh": each(fresh), "busy": each(busy), "after": each(after)}
         finally:
@@ -250,7 +247,8 @@ def idle(peers, o):
 
 def idle_table(results):
     rows = [r for rows in results.values() for r in well(rows)]
-    out = [f"\n### idle: {max((r['conns'] for r in rows), default=0)} HTTP/2 connections that say nothing, KiB each; fresh, and {WAIT} s after "
+    out = [f"\n### idle: {max((r['conns'] for r in rows), default=0)} HTTP/2 connections that say nothing, KiB each; fresh, and "
+           f"{max((r['wait'] for r in rows), default=0)} s after "
            "20 exchanges each\n",
            "| proxy | fresh: RSS | private dirty | after: RSS | private dirty | right after the exchanges: private dirty "
            "| kernel, both ends: slab fresh | slab after | TCP buffers after | errors |", "|---|" + "---:|" * 9]

@@ -143,7 +143,9 @@ def quantile(values, q):
 
 
 def lg(verb, port, secs, cpus=None, **kw):
-    argv = [LG, verb, "--addr", f"127.0.0.1:{port}", "--secs", str(secs)]
+    """A load on one port or on several in turn."""
+    ports = port if isinstance(port, list) else [port]
+    argv = [LG, verb, "--addr", ",".join(f"127.0.0.1:{p}" for p in ports), "--secs", str(secs)]
     for k, v in kw.items():
         argv += [f"--{k.replace('_', '-')}", str(v)]
     j = json.loads(run_out(argv, secs, cpus=cpus))

@@ -19,16 +19,16 @@ PORT, PGPORT = 8080, 5599
 class Proxy:
     """One peer while it runs: `direct` has neither program nor process."""
 
-    def __init__(self, peer, kind, ports, workers, scales=False, cpus=None):
+    def __init__(self, peer, kind, ports, workers, scales=False, cpus=None, port=PORT):
         self.peer, self.proc = peer, None
-        self.port = PORT
+        self.port = port
         if peer["name"] == "direct":
             self.port = ports[0]
             return
         self.run = tempfile.mkdtemp(prefix="bench-")
         os.chmod(self.run, 0o777)
         self.words = {
-            "PORT": PORT, "WORKERS": workers, "RUN": self.run,
+            "PORT": port, "ADMIN": port + 1821, "WORKERS": workers, "RUN": self.run,
             "CFG": os.path.join(self.run, "proxy" + os.path.splitext(peer["kind"][kind])[1]), "PGPORT": PGPORT, "POOL": 16,
             "CONNS": resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 5 // 4,
             "FILES": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
@@ -49,7 +49,7 @@ class Proxy:
             if self.proc.wait() != 0:
                 raise RuntimeError(self.give_up())
             self.proc = None
-        elif not wait_port(PORT, alive=self.proc):
+        elif not wait_port(port, alive=self.proc):
             end(self.proc)
             raise RuntimeError("did not listen: " + self.give_up())
 

@@ -164,7 +164,8 @@ struct Load {
 
 impl Load {
     fn open(args: &Args) -> Self {
-        let (addr, shape) = (args.str("addr", ""), args.str("headers", "plain"));
+        let (addrs, shape) = (args.str("addr", ""), args.str("headers", "plain"));
+        let mut addrs = addrs.split(',').cycle();
         let mut load = Self {
             callers: Vec::new(),
             poll: Poll::new(),
@@ -176,7 +177,8 @@ impl Load {
         };
         let seed = mono_ns();
         for n in 0..args.num("conns", 1) {
-            match Caller::open(&addr, &shape, seed.wrapping_add(n)) {
+            let addr = addrs.next().unwrap_or_default();
+            match Caller::open(addr, &shape, seed.wrapping_add(n)) {
                 Ok(c) => {
                     load.poll.add(c.link.sock.as_raw_fd(), load.callers.len());
                     load.callers.push(c);
