@@ -142,7 +142,9 @@ impl Caller {
                     tally.delays.add(now.saturating_sub(s.at));
                     tally.bytes += u64::from(body + s.got);
                 } else {
-                    tally.error(1, || format!("200: {}, {} of {body} octets, {} not sent", s.good, s.got, s.left));
+                    tally.error(1, || {
+                        format!("200: {}, {} of {body} octets, {} not sent", s.good, s.got, s.left)
+                    });
                 }
             }
         }

@@ -51,7 +51,10 @@ mod tests {
 
     #[test]
     fn a_bucket_holds_its_value_within_one_part_in_sixty_four() {
-        for ns in (0..5000).chain((1..57).map(|bits| (1u64 << bits) - 1)).chain((7..57).map(|bits| 3u64 << (bits - 1))) {
+        for ns in (0..5000)
+            .chain((1..57).map(|bits| (1u64 << bits) - 1))
+            .chain((7..57).map(|bits| 3u64 << (bits - 1)))
+        {
             let middle = Hist::middle(Hist::place(ns) as u64);
             assert!((middle - ns as f64).abs() <= ns as f64 / 64.0, "{ns} as {middle}");
         }

@@ -38,10 +38,8 @@ impl Poll {
     /// Waits at most this long (`None`: without end); the tokens that are ready.
     pub fn wait(&mut self, most: Option<Duration>, ready: &mut Vec<usize>) {
         ready.clear();
-        let limit = most.map(|d| libc::timespec {
-            tv_sec: d.as_secs() as i64,
-            tv_nsec: i64::from(d.subsec_nanos()),
-        });
+        let limit =
+            most.map(|d| libc::timespec { tv_sec: d.as_secs() as i64, tv_nsec: i64::from(d.subsec_nanos()) });
         let limit = limit.as_ref().map_or(std::ptr::null(), |t| t as *const _);
         let n = unsafe {
             libc::epoll_pwait2(self.fd.as_raw_fd(), self.events.as_mut_ptr(), 1024, limit, std::ptr::null())

@@ -75,8 +75,12 @@ impl Words {
         };
         let mut fields = Vec::new();
         match differ {
-            Some(how) => fields.push(Field { name: b":path", known: 4, how, value: Value::Path, size: 107, last: 0 }),
-            None if token.is_some() => fields.push(same(b":path", 4, How::Index, b"/bench.v1.token.Echo/Unary")),
+            Some(how) => {
+                fields.push(Field { name: b":path", known: 4, how, value: Value::Path, size: 107, last: 0 })
+            }
+            None if token.is_some() => {
+                fields.push(same(b":path", 4, How::Index, b"/bench.v1.token.Echo/Unary"))
+            }
             None => fields.push(same(b":path", 4, How::Index, b"/bench.Echo/Unary")),
         }
         fields.push(same(b":authority", 1, How::Index, b"inventory.bench.svc.cluster.local:8080"));
@@ -84,7 +88,14 @@ impl Words {
         fields.push(same(b"te", 0, How::Index, b"trailers"));
         fields.push(same(b"user-agent", 58, How::Index, b"grpc-go/1.85.0"));
         if let Some(how) = differ {
-            fields.push(Field { name: b"traceparent", known: 0, how, value: Value::Trace, size: 98, last: 0 });
+            fields.push(Field {
+                name: b"traceparent",
+                known: 0,
+                how,
+                value: Value::Trace,
+                size: 98,
+                last: 0,
+            });
             fields.push(Field { name: b"x-request-id", known: 0, how, value: Value::Id, size: 80, last: 0 });
         }
         if let Some(how) = token {
