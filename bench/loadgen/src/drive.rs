@@ -16,6 +16,8 @@ struct Caller {
     words: Words,
     next: u32,
     has_begun: bool,
+    /// It was told to go away: it ends what it began, and begins no more.
+    is_told: bool,
     is_lost: bool,
 }
 
@@ -60,7 +62,14 @@ impl Tally {
 impl Caller {
     fn open(addr: &str, shape: &str, seed: u64) -> io::Result<Self> {
         let link = Link::new(TcpStream::connect(addr)?, None)?;
-        Ok(Self { link, words: Words::new(shape, seed), next: 1, has_begun: false, is_lost: false })
+        Ok(Self {
+            link,
+            words: Words::new(shape, seed),
+            next: 1,
+            has_begun: false,
+            is_told: false,
+            is_lost: false,
+        })
     }
 
     /// Exchanges that may begin now.
@@ -149,6 +158,10 @@ impl Caller {
             }
         }
         self.link.keep(&buf[at..]);
+        if self.link.is_going_away && !self.is_told {
+            self.is_told = true;
+            tally.error(1, || "a connection was told to go away".into());
+        }
         Ok(())
     }
 }
