@@ -25,16 +25,16 @@ const POLICIES: [(&str, BalancePolicy); 4] = [
 
 /// Exchanges in flight at any time.
 const IN_FLIGHT: usize = 100;
-const EXCHANGES: u32 = 200_000;
-/// The best of so many: what disturbs a measurement only makes it longer.
-const ROUNDS: u32 = 5;
+const EXCHANGES: u32 = 10_000;
+/// The best of so many, each short enough to fit between two disturbances, which only make it longer.
+const ROUNDS: u32 = 200;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("| policy | endpoints | ns a pick | ns an exchange |\n|---|---:|---:|---:|");
     for (name, policy) in POLICIES {
         for endpoints in [5, 50, 1_000, 10_000] {
             let mut work = Work::new(policy, endpoints)?;
-            work.exchanges(EXCHANGES)?;
+            work.exchanges(20 * EXCHANGES)?;
             let (mut pick, mut exchange) = (f64::INFINITY, f64::INFINITY);
             for _ in 0..ROUNDS {
                 pick = pick.min(each(|| work.picks(EXCHANGES))?);
