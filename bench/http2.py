@@ -176,7 +176,11 @@ def two_workers(peers, o):
                 "over_one": rate["two"] / rate["one"], "over_apart": 2 * rate["two"] / rate["apart"],
                 "by_cpu": 2 * row["apart"]["cpu_us"] / row["two"]["cpu_us"]}
     results = {}
-    turns([p for p in peers if p["name"] != "direct" and not p.get("kernel")], o.rounds, all_three, results)
+    Cpus.sessions = False
+    try:
+        turns([p for p in peers if p["name"] != "direct" and not p.get("kernel")], o.rounds, all_three, results)
+    finally:
+        Cpus.sessions = True
     return results
 
 

@@ -15,8 +15,10 @@ CTL, LEAN_CTL = 9000, 9001
 
 
 class Cpus:
-    """Where proxies and loads run; None: anywhere."""
+    """Where proxies and loads run; None: anywhere. Each process is a session of its own, which the kernel gives a fair share of
+    the CPUs (autogroup), however many threads it has; where threads compete for a CPU they are to be all of one session."""
     proxy = load = None
+    sessions = True
 
 
 def start(argv, cpus=None, user=None, env=None, **kw):
@@ -27,7 +29,7 @@ def start(argv, cpus=None, user=None, env=None, **kw):
     kw.setdefault("stderr", subprocess.DEVNULL)
     if user:
         kw.update(user=user, group=user, extra_groups=[])
-    return subprocess.Popen(argv, preexec_fn=pin, start_new_session=True,
+    return subprocess.Popen(argv, preexec_fn=pin, start_new_session=Cpus.sessions,
                             env={**os.environ, **(env or {})}, **kw)
 
 
