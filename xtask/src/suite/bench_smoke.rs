@@ -1,19 +1,23 @@
-//! The bench as a suite: one short round on the work of gRPC, to see that the bench and Evenkeel on it run. No figure of it
-//! is judged, for a second is too short.
+//! The bench as a suite: one short round of each work on HTTP/2, to see that the bench and Evenkeel on it run, and that
+//! every request is answered whole. No speed is judged, for a second is too short.
 
 use super::Outcome;
 use crate::bench;
-use crate::machine::cache;
-use crate::run::Cases;
+use crate::machine::{cache, cargo};
+use crate::run::{self, Cases};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+/// Both load generators, every shape of headers, large bodies, many backends, and the measurements that are no rows.
+const SCENARIOS: [&str; 12] =
+    ["s2", "s3", "s2lx4", "s2h", "s2hc", "s2t", "s2ti", "s2b", "s2k", "rate", "workers", "idle"];
+
 pub(super) fn run() -> Result<Outcome> {
     let record = cache("bench")?.join("smoke.json");
-    let words =
-        ["--scenario", "s2,s3", "--peer", "direct,evenkeel", "--rounds", "1", "--secs", "1", "--json"];
-    let words: Vec<String> =
-        words.into_iter().map(str::to_owned).chain([record.display().to_string()]).collect();
+    let (scenarios, path) = (SCENARIOS.join(","), record.display().to_string());
+    let mut words = vec!["--scenario", &scenarios, "--peer", "evenkeel", "--json", &path];
+    words.extend(["--rounds", "1", "--secs", "1", "--idle", "200", "--wait", "1"]);
+    let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
     if record.exists() {
         std::fs::remove_file(&record)?;
     }
@@ -21,12 +25,19 @@ pub(super) fn run() -> Result<Outcome> {
     let figures = std::fs::read_to_string(&record).context("the bench left no record")?;
     let figures: Value = serde_json::from_str(&figures).context("the bench's record is not JSON")?;
     let mut cases = Cases::one(ran);
-    for scenario in ["s2", "s3"] {
+    for scenario in SCENARIOS {
         let well = is_well(&figures[scenario]["evenkeel"]);
         println!("{scenario} on evenkeel: {}", if well { "ok" } else { "FAILED" });
         cases.add(&Cases::one(well));
     }
+    cases.add(&generator_tests()?);
     Ok(Outcome { cases, not_run: Vec::new() })
+}
+
+/// The load generator's own: it is no member of the workspace.
+fn generator_tests() -> Result<Cases> {
+    let words = ["test", "--release", "--manifest-path", "bench/loadgen/Cargo.toml", "--target-dir"];
+    run::tests(cargo(words).arg(cache("loadgen")?))
 }
 
 /// Whether there are rounds, each with requests and without errors.
