@@ -179,7 +179,8 @@ impl Ledger {
                 let (a, b) = (other.endpoint, attempt.endpoint);
                 return Err(format!("request {number} is processed twice: by endpoint {a} and {b}"));
             }
-            if request.is_answered {
+            // Where a try that took too long may be followed by another, the first may be the later one to arrive.
+            if request.is_answered && !self.may_repeat {
                 return Err(format!("request {number} is sent again, and its answer has begun"));
             }
             if request.outcome == Some(Outcome::Unprocessed) {
