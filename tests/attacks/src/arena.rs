@@ -1,0 +1,241 @@
+//! Where attacks happen: Evenkeel with one worker, so that nobody can step aside; good servers; a bystander on the same worker;
+//! and the judgement of what an attack cost.
+
+use crate::attack::{Attack, Trace};
+use crate::attacker::PATH as ATTACKED;
+use crate::bystander::Bystander;
+use crate::hostile::Hostile;
+use crate::siege::{Sent, Siege};
+use anyhow::{Context, Result, ensure};
+use evenkeel_interop::bystander::GoodServers;
+use evenkeel_interop::instance::Instance;
+use serde_json::json;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Names the file to which each attack's figures are added, a JSON object a line.
+const RECORD: &str = "EVENKEEL_ATTACKS_RECORD";
+
+/// How long the bystander's rate without an attack is measured.
+const QUIET: Duration = Duration::from_millis(400);
+
+/// The bystander keeps at least this part of its rate. Machines are noisy and the attacker takes a core of its own: what this
+/// shows is that nobody is starved, not that nothing is felt.
+const FLOOR: f64 = 0.25;
+
+/// Most sessions of the listener `small`.
+pub const SMALL: usize = 100;
+
+/// Evenkeel with its servers and its bystander.
+#[derive(Debug)]
+pub struct Arena {
+    evenkeel: Instance,
+    bystander: Bystander,
+    attacked: Hostile,
+    _servers: Option<GoodServers>,
+}
+
+impl Arena {
+    /// One where good servers stand behind Evenkeel.
+    ///
+    /// # Errors
+    /// If something does not start.
+    pub fn start() -> Result<Self> {
+        Self::with_hostile("127.0.0.1:1")
+    }
+
+    /// One where this endpoint stands beside the good servers, in a service of its own that gets `/hostile`.
+    ///
+    /// # Errors
+    /// If something does not start.
+    pub fn with_hostile(hostile: &str) -> Result<Self> {
+        let servers = GoodServers::start()?;
+        Self::over(&servers.list(&[]), hostile, Some(servers))
+    }
+
+    /// One where all requests go to these endpoints.
+    ///
+    /// # Errors
+    /// If something does not start.
+    pub fn over_endpoint(address: &str) -> Result<Self> {
+        Self::over(&format!("[\"{address}\"]"), "127.0.0.1:1", None)
+    }
+
+    /// One where good servers and this endpoint stand in the same service.
+    ///
+    /// # Errors
+    /// If something does not start.
+    pub fn mixed_with(hostile: &str) -> Result<Self> {
+        let servers = GoodServers::start()?;
+        Self::over(&servers.list(&[hostile.to_owned()]), "127.0.0.1:1", Some(servers))
+    }
+
+    fn over(good: &str, hostile: &str, servers: Option<GoodServers>) -> Result<Self> {
+        let attacked = Hostile::calm()?;
+        let configuration = format!(
+            "workers: 1\n\
+             admin: {{ bind: \"127.0.0.1:0\" }}\n\
+             listeners:\n\
+             - name: web\n\
+             \x20 bind: \"127.0.0.1:0\"\n\
+             \x20 timeouts: {{ header: 1s, send: 3s }}\n\
+             \x20 routes:\n\
+             \x20 - {{ match: {{ path_prefix: /hostile }}, service: hostile }}\n\
+             \x20 - {{ match: {{ path_prefix: {ATTACKED} }}, service: attacked }}\n\
+             \x20 - {{ service: good }}\n\
+             - {{ name: small, bind: \"127.0.0.1:0\", service: good, max_sessions: {SMALL}, timeouts: {{ header: 500ms }} }}\n\
+             services:\n\
+             - {{ name: good, endpoints: {{ static: {good} }}, timeouts: {{ connect: 300ms }} }}\n\
+             - {{ name: attacked, endpoints: {{ static: [\"{}\"] }} }}\n\
+             - {{ name: hostile, endpoints: {{ static: [\"{hostile}\"] }}, ejection: {{ max_share: 0 }}, timeouts: {{ connect: 300ms, header: 500ms }} }}\n",
+            attacked.address()
+        );
+        let mut evenkeel = Instance::start(TempDir::new()?, &configuration)?;
+        let bystander = Bystander::start(&evenkeel.address("web")?)?;
+        Ok(Self { evenkeel, bystander, attacked, _servers: servers })
+    }
+
+    /// Evenkeel.
+    #[must_use]
+    pub fn evenkeel(&mut self) -> &mut Instance {
+        &mut self.evenkeel
+    }
+
+    /// Requests of attackers that were passed on to their endpoint.
+    #[must_use]
+    pub fn passed_on(&self) -> u64 {
+        self.attacked.met().requests.load(Ordering::Relaxed)
+    }
+
+    /// Lets the attack happen on the listener `web` and judges it.
+    ///
+    /// # Errors
+    /// If it cost more than it may, somebody noticed, or Evenkeel did not tell of it.
+    pub fn withstands(&mut self, attack: &Attack, script: impl FnOnce(&Siege) -> Result<()>) -> Result<()> {
+        self.withstands_at("web", attack, script)
+    }
+
+    /// The same on any listener.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn withstands_at(
+        &mut self,
+        listener: &str,
+        attack: &Attack,
+        script: impl FnOnce(&Siege) -> Result<()>,
+    ) -> Result<()> {
+        let address = self.evenkeel.address(listener)?;
+        let traces = self.traces(attack)?;
+        let (calls, cpu, start) = (self.bystander.calls(), self.evenkeel.cpu_time()?, Instant::now());
+        std::thread::sleep(QUIET);
+        let quiet = self.window(calls, cpu, start)?;
+        let memory = self.evenkeel.memory()?.resident;
+        let _before = self.bystander.longest();
+
+        let sent = Arc::new(Sent::default());
+        let (calls, cpu, start) = (self.bystander.calls(), self.evenkeel.cpu_time()?, Instant::now());
+        script(&Siege::new(address, attack.length, sent.clone())).context("the attack itself failed")?;
+        let during = self.window(calls, cpu, start)?;
+
+        let longest = self.bystander.longest();
+        self.bystander.goes_on()?;
+        let grown = self.evenkeel.memory()?.highest.saturating_sub(memory);
+        let of_bystander = quiet.cpu.mul_f64(during.length.div_duration_f64(quiet.length));
+        let verdict = Verdict {
+            sent: &sent,
+            during: &during,
+            cpu: during.cpu.saturating_sub(of_bystander),
+            grown,
+            rate_before: quiet.rate(),
+            longest,
+        };
+        verdict.record(attack)?;
+        for (trace, before) in attack.traces.iter().zip(traces) {
+            self.evenkeel.until_metric(trace.metric, &[trace.label], |now| now > before)?;
+        }
+        verdict.judge(attack)?;
+        self.evenkeel.is_ready()?;
+        self.bystander.is_well()
+    }
+
+    fn traces(&self, attack: &Attack) -> Result<Vec<f64>> {
+        let count = |trace: &Trace| Ok(self.evenkeel.metric(trace.metric, &[trace.label])?.unwrap_or(0.0));
+        attack.traces.iter().map(count).collect()
+    }
+
+    fn window(&self, calls: u64, cpu: Duration, start: Instant) -> Result<Window> {
+        Ok(Window {
+            calls: self.bystander.calls() - calls,
+            cpu: self.evenkeel.cpu_time()?.saturating_sub(cpu),
+            length: start.elapsed(),
+        })
+    }
+}
+
+/// What happened in a while.
+struct Window {
+    calls: u64,
+    cpu: Duration,
+    length: Duration,
+}
+
+impl Window {
+    fn rate(&self) -> f64 {
+        self.calls as f64 / self.length.as_secs_f64()
+    }
+}
+
+struct Verdict<'a> {
+    sent: &'a Sent,
+    during: &'a Window,
+    cpu: Duration,
+    grown: u64,
+    rate_before: f64,
+    longest: Duration,
+}
+
+impl Verdict<'_> {
+    fn judge(&self, attack: &Attack) -> Result<()> {
+        let frames = self.sent.frames.load(Ordering::Relaxed);
+        let most = attack.cpu.of(frames, self.sent.connections.load(Ordering::Relaxed));
+        let name = attack.name;
+        ensure!(self.cpu <= most, "{name}: {:?} of CPU time, and {most:?} are allowed", self.cpu);
+        ensure!(
+            self.grown <= attack.memory,
+            "{name}: memory grew by {} bytes, and {} are allowed",
+            self.grown,
+            attack.memory
+        );
+        let (rate, least) = (self.during.rate(), self.rate_before * FLOOR);
+        ensure!(rate >= least, "{name}: the bystander's rate fell from {} to {rate}", self.rate_before);
+        Ok(())
+    }
+
+    fn record(&self, attack: &Attack) -> Result<()> {
+        let frames = self.sent.frames.load(Ordering::Relaxed);
+        let traces: Vec<_> = attack.traces.iter().map(|trace| trace.label.1).collect();
+        let row = json!({
+            "attack": attack.name,
+            "frames": frames,
+            "connections": self.sent.connections.load(Ordering::Relaxed),
+            "bytes": self.sent.bytes.load(Ordering::Relaxed),
+            "seconds": self.during.length.as_secs_f64(),
+            "cpu_seconds": self.cpu.as_secs_f64(),
+            "grown_bytes": self.grown,
+            "rate_before": self.rate_before,
+            "rate_during": self.during.rate(),
+            "longest_call_ms": self.longest.as_secs_f64() * 1e3,
+            "traces": traces,
+        });
+        println!("{row}");
+        if let Some(file) = std::env::var_os(RECORD) {
+            writeln!(OpenOptions::new().create(true).append(true).open(file)?, "{row}")?;
+        }
+        Ok(())
+    }
+}

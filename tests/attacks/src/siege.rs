@@ -1,0 +1,102 @@
+//! An attack while it runs: where it goes, until when, and how much was sent. Handed to the scripts by the arena.
+
+use crate::attacker::Attacker;
+use anyhow::Result;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// What all of an attack's connections sent.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Frames.
+    pub frames: AtomicU64,
+    /// Bytes.
+    pub bytes: AtomicU64,
+    /// Connections.
+    pub connections: AtomicU64,
+}
+
+/// An attack while it runs.
+#[derive(Clone, Debug)]
+pub struct Siege {
+    address: String,
+    sent: Arc<Sent>,
+    end: Instant,
+}
+
+impl Siege {
+    /// One against this address, for so long.
+    #[must_use]
+    pub fn new(address: String, length: Duration, sent: Arc<Sent>) -> Self {
+        Self { address, sent, end: Instant::now() + length }
+    }
+
+    /// Whether there is time left.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        Instant::now() < self.end
+    }
+
+    /// Time that is left.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What was sent.
+    #[must_use]
+    pub fn sent(&self) -> &Arc<Sent> {
+        &self.sent
+    }
+
+    /// A client that has said hello and hears what comes.
+    ///
+    /// # Errors
+    /// If there is no connection.
+    pub fn connect(&self) -> Result<Attacker> {
+        self.connect_with(&[])
+    }
+
+    /// The same with these settings.
+    ///
+    /// # Errors
+    /// If there is no connection.
+    pub fn connect_with(&self, settings: &[(u16, u32)]) -> Result<Attacker> {
+        let mut attacker = Attacker::connect(self)?;
+        attacker.listen()?;
+        attacker.greet(settings);
+        Ok(attacker)
+    }
+
+    /// A client that has said hello with these settings and reads nothing.
+    ///
+    /// # Errors
+    /// If there is no connection.
+    pub fn connect_deaf(&self, settings: &[(u16, u32)]) -> Result<Attacker> {
+        let mut attacker = Attacker::connect(self)?;
+        attacker.greet(settings);
+        Ok(attacker)
+    }
+
+    /// Attacks on connection after connection until the time is over. A script that loses its connection begins anew.
+    ///
+    /// # Errors
+    /// What the script fails with.
+    pub fn again_and_again(&self, mut script: impl FnMut(&mut Attacker) -> Result<()>) -> Result<()> {
+        while self.goes_on() {
+            script(&mut self.connect()?)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn count(&self, connections: u64) {
+        self.sent.connections.fetch_add(connections, Ordering::Relaxed);
+    }
+}
