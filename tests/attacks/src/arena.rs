@@ -13,7 +13,7 @@ use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -23,9 +23,9 @@ const RECORD: &str = "EVENKEEL_ATTACKS_RECORD";
 /// How long the bystander's rate without an attack is measured.
 const QUIET: Duration = Duration::from_millis(400);
 
-/// The bystander keeps at least this part of its rate. Machines are noisy and the attacker takes a core of its own: what this
-/// shows is that nobody is starved, not that nothing is felt.
-const FLOOR: f64 = 0.25;
+/// The bystander keeps at least this part of its rate. Machines are noisy and the attacker takes a core of its own, of perhaps two:
+/// what this shows is that nobody is starved, not that nothing is felt. The record has what was measured.
+const FLOOR: f64 = 0.125;
 
 /// Most sessions of the listener `small`.
 pub const SMALL: usize = 100;
@@ -105,10 +105,11 @@ impl Arena {
         &mut self.evenkeel
     }
 
-    /// Requests of attackers that were passed on to their endpoint.
+    /// Requests of attackers that were passed on to their endpoint, and those of them that came to their end there.
     #[must_use]
-    pub fn passed_on(&self) -> u64 {
-        self.attacked.met().requests.load(Ordering::Relaxed)
+    pub fn passed_on(&self) -> (u64, u64) {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (count(&self.attacked.met().requests), count(&self.attacked.met().whole_requests))
     }
 
     /// Lets the attack happen on the listener `web` and judges it.

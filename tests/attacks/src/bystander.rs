@@ -28,6 +28,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Default)]
 struct Seen {
+    begun: AtomicU64,
     calls: AtomicU64,
     /// The longest call, in microseconds.
     longest: AtomicU64,
@@ -129,8 +130,8 @@ async fn calls(address: &str, seen: &Arc<Seen>) -> Result<()> {
 
 async fn lane(mut client: SendRequest<Bytes>, seen: &Seen) -> Result<()> {
     while !seen.shall_end.load(Ordering::Relaxed) {
-        let start = Instant::now();
-        client = tokio::time::timeout(DEADLINE, call(client)).await.context("a call without an end")??;
+        let (start, number) = (Instant::now(), seen.begun.fetch_add(1, Ordering::Relaxed));
+        client = tokio::time::timeout(DEADLINE, call(client, number)).await.context("a call without an end")??;
         let took = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         seen.longest.fetch_max(took, Ordering::Relaxed);
         seen.calls.fetch_add(1, Ordering::Relaxed);
@@ -139,10 +140,12 @@ async fn lane(mut client: SendRequest<Bytes>, seen: &Seen) -> Result<()> {
     Ok(())
 }
 
-async fn call(client: SendRequest<Bytes>) -> Result<SendRequest<Bytes>> {
+async fn call(client: SendRequest<Bytes>, number: u64) -> Result<SendRequest<Bytes>> {
     let mut client = client.ready().await?;
     let request = Request::post(format!("http://beside{PATH}"));
-    let request = request.header("content-type", "application/grpc").header("te", "trailers").body(())?;
+    let request = request.header("content-type", "application/grpc").header("te", "trailers");
+    // Every real client has a header that is another one each time, and puts it into its table.
+    let request = request.header("x-request-id", format!("{number:032x}")).body(())?;
     let (answer, mut stream) = client.send_request(request, false)?;
     stream.send_data(Bytes::from_static(&[0; 5]), true)?;
     let (head, mut body) = answer.await?.into_parts();

@@ -97,15 +97,34 @@ pub fn put_head(out: &mut Vec<u8>, length: usize, kind: u8, flags: u8, stream: u
     out.extend_from_slice(&stream.to_be_bytes());
 }
 
-/// Takes the first whole frame off the front.
-pub fn take(input: &mut Vec<u8>) -> Option<Frame> {
-    let head = input.get(..HEAD)?;
-    let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-    let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff;
-    let (kind, flags) = (head[3], head[4]);
-    let payload = input.get(HEAD..HEAD + length)?.to_vec();
-    input.drain(..HEAD + length);
-    Some(Frame { kind, flags, stream, payload })
+/// Bytes as they come, cut into frames.
+#[derive(Debug, Default)]
+pub struct Cutter {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Cutter {
+    /// More came.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.drain(..self.at);
+        self.at = 0;
+        self.bytes.extend_from_slice(bytes);
+    }
+}
+
+impl Iterator for Cutter {
+    type Item = Frame;
+
+    fn next(&mut self) -> Option<Frame> {
+        let rest = &self.bytes[self.at..];
+        let head = rest.get(..HEAD)?;
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff;
+        let payload = rest.get(HEAD..HEAD + length)?.to_vec();
+        self.at += HEAD + length;
+        Some(Frame { kind: head[3], flags: head[4], stream, payload })
+    }
 }
 
 /// The payload of SETTINGS.
@@ -128,12 +147,13 @@ mod tests {
     fn a_frame_reads_back_in_two_cuts() {
         let mut bytes = Vec::new();
         put(&mut bytes, kind::GOAWAY, 0, 0, &goaway(7, code::CANCEL));
-        let rest = bytes.split_off(12);
-        assert_eq!(take(&mut bytes), None);
-        bytes.extend(rest);
-        let frame = take(&mut bytes).unwrap();
+        let mut cutter = Cutter::default();
+        cutter.push(&bytes[..12]);
+        assert_eq!(cutter.next(), None);
+        cutter.push(&bytes[12..]);
+        let frame = cutter.next().unwrap();
         assert_eq!((frame.kind, frame.word(0), frame.word(4), frame.word(8)), (kind::GOAWAY, 7, 8, 0));
-        assert!(bytes.is_empty());
+        assert_eq!(cutter.next(), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a peer hears: frames, counted as they come by a thread of its own, so that whoever attacks can go on writing.
 
-use crate::frame::{self, Frame, code, flag, kind};
+use crate::frame::{Cutter, Frame, code, flag, kind};
 use anyhow::{Result, bail};
 use evenkeel_interop::wait::DEADLINE;
 use std::collections::HashMap;
@@ -43,14 +43,10 @@ impl Ear {
         let ear = Self::default();
         let its = ear.clone();
         thread::spawn(move || {
-            let (mut input, mut chunk) = (Vec::new(), vec![0; 64 * 1024]);
+            let (mut cutter, mut chunk) = (Cutter::default(), vec![0; 64 * 1024]);
             while let Ok(n @ 1..) = stream.read(&mut chunk) {
-                input.extend_from_slice(&chunk[..n]);
-                its.note(|heard| {
-                    while let Some(frame) = frame::take(&mut input) {
-                        heard.take(&frame);
-                    }
-                });
+                cutter.push(&chunk[..n]);
+                its.note(|heard| cutter.by_ref().for_each(|frame| heard.take(&frame)));
             }
             its.note(|heard| heard.is_closed = true);
         });
@@ -108,6 +104,12 @@ impl Heard {
     #[must_use]
     pub fn goaway_code(&self) -> Option<u32> {
         self.goaway.as_ref().map(|(code, _)| *code)
+    }
+
+    /// Streams that ended, well or by a reset.
+    #[must_use]
+    pub fn ends(&self) -> u64 {
+        self.ended + self.resets.len() as u64
     }
 
     /// Whether the peer ended the connection for a fault.

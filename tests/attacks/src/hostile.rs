@@ -2,7 +2,7 @@
 //! thread of its own, until the test's process ends.
 
 use crate::block::Block;
-use crate::frame::{self, Frame, HEAD, PREFACE, flag, kind, setting};
+use crate::frame::{self, Cutter, Frame, HEAD, PREFACE, flag, kind, setting};
 use anyhow::Result;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,6 +17,8 @@ pub struct Met {
     pub connections: AtomicU64,
     /// Requests.
     pub requests: AtomicU64,
+    /// Requests that came to their end.
+    pub whole_requests: AtomicU64,
     /// Frames that it sent.
     pub sent_frames: AtomicU64,
     /// Bytes that it sent.
@@ -34,7 +36,7 @@ pub struct Hostile {
 #[derive(Debug)]
 pub struct Conversation {
     stream: TcpStream,
-    input: Vec<u8>,
+    cutter: Cutter,
     met: Arc<Met>,
 }
 
@@ -50,7 +52,7 @@ impl Hostile {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 met.connections.fetch_add(1, Ordering::Relaxed);
-                let mut conversation = Conversation { stream, input: Vec::new(), met: met.clone() };
+                let mut conversation = Conversation { stream, cutter: Cutter::default(), met: met.clone() };
                 let script = script.clone();
                 // A conversation ends when Evenkeel closes it: that is no fault of the script.
                 thread::spawn(move || conversation.hear_preface().and_then(|()| script(&mut conversation)));
@@ -76,6 +78,7 @@ impl Hostile {
                 let is_message = matches!(frame.kind, kind::DATA | kind::HEADERS);
                 conversation.met.requests.fetch_add(u64::from(frame.kind == kind::HEADERS), Ordering::Relaxed);
                 if is_message && frame.has(flag::END_STREAM) {
+                    conversation.met.whole_requests.fetch_add(1, Ordering::Relaxed);
                     conversation.answer(frame.stream, &answer, flag::END_STREAM)?;
                 }
             }
@@ -144,7 +147,7 @@ impl Conversation {
     pub fn frame(&mut self) -> io::Result<Frame> {
         let mut chunk = [0; 16 * 1024];
         loop {
-            if let Some(frame) = frame::take(&mut self.input) {
+            if let Some(frame) = self.cutter.next() {
                 if frame.kind == kind::SETTINGS && !frame.has(flag::ACK) {
                     self.send(kind::SETTINGS, flag::ACK, 0, &[])?;
                 }
@@ -152,7 +155,7 @@ impl Conversation {
             }
             match self.stream.read(&mut chunk)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                n => self.input.extend_from_slice(&chunk[..n]),
+                n => self.cutter.push(&chunk[..n]),
             }
         }
     }

@@ -1,6 +1,9 @@
 //! An attack while it runs: where it goes, until when, and how much was sent. Handed to the scripts by the arena.
 
 use crate::attacker::Attacker;
+use crate::block::Block;
+use crate::frame::flag;
+use crate::heard::Heard;
 use anyhow::Result;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,6 +97,29 @@ impl Siege {
             script(&mut self.connect()?)?;
         }
         Ok(())
+    }
+
+    /// Calls this path with so many calls in flight until the time is over, whatever the answers are; says how many ended.
+    ///
+    /// # Errors
+    /// If calls are left without any end.
+    pub fn calls(&self, path: &str, in_flight: u64) -> Result<u64> {
+        let mut ended = 0;
+        while self.goes_on() {
+            let mut caller = self.connect()?;
+            let mut made = 0;
+            while self.goes_on() && caller.is_alive() {
+                for _ in 0..in_flight {
+                    caller.open(&Block::request(path), flag::END_STREAM);
+                }
+                made += in_flight;
+                caller.window_update(0, 1 << 20);
+                caller.flush();
+                caller.ear().until("every call ends", |heard| heard.is_closed || heard.ends() >= made)?;
+            }
+            ended += caller.ear().ask(Heard::ends);
+        }
+        Ok(ended)
     }
 
     pub(crate) fn count(&self, connections: u64) {
