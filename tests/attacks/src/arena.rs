@@ -91,7 +91,7 @@ impl Arena {
              services:\n\
              - {{ name: good, endpoints: {{ static: {good} }}, timeouts: {{ connect: 300ms }} }}\n\
              - {{ name: attacked, endpoints: {{ static: [\"{}\"] }} }}\n\
-             - {{ name: hostile, endpoints: {{ static: [\"{hostile}\"] }}, ejection: {{ max_share: 0 }}, timeouts: {{ connect: 300ms, header: 500ms }} }}\n",
+             - {{ name: hostile, endpoints: {{ static: [\"{hostile}\"] }}, ejection: {{ max_share: 0 }}, upstream: {{ pending_timeout: 500ms }}, timeouts: {{ connect: 300ms, header: 500ms }} }}\n",
             attacked.address()
         );
         let mut evenkeel = Instance::start(TempDir::new()?, &configuration)?;

@@ -84,7 +84,11 @@ impl Bystander {
     /// With the first one.
     pub fn is_well(&self) -> Result<()> {
         let trouble = self.seen.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        ensure!(trouble.is_none(), "the client beside it was disturbed: {}", trouble.clone().unwrap_or_default());
+        ensure!(
+            trouble.is_none(),
+            "the client beside it was disturbed: {}",
+            trouble.clone().unwrap_or_default()
+        );
         Ok(())
     }
 
@@ -131,7 +135,8 @@ async fn calls(address: &str, seen: &Arc<Seen>) -> Result<()> {
 async fn lane(mut client: SendRequest<Bytes>, seen: &Seen) -> Result<()> {
     while !seen.shall_end.load(Ordering::Relaxed) {
         let (start, number) = (Instant::now(), seen.begun.fetch_add(1, Ordering::Relaxed));
-        client = tokio::time::timeout(DEADLINE, call(client, number)).await.context("a call without an end")??;
+        client =
+            tokio::time::timeout(DEADLINE, call(client, number)).await.context("a call without an end")??;
         let took = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         seen.longest.fetch_max(took, Ordering::Relaxed);
         seen.calls.fetch_add(1, Ordering::Relaxed);

@@ -125,7 +125,9 @@ impl Heard {
         match frame.kind {
             kind::DATA => self.data_bytes += frame.payload.len() as u64,
             kind::HEADERS if self.answers.len() < REMEMBERED => {
-                self.answers.entry(frame.stream).or_insert_with(|| frame.payload.first().copied().unwrap_or(0));
+                self.answers
+                    .entry(frame.stream)
+                    .or_insert_with(|| frame.payload.first().copied().unwrap_or(0));
             }
             kind::RST_STREAM if self.resets.len() < REMEMBERED => {
                 self.resets.insert(frame.stream, frame.word(0));

@@ -45,7 +45,9 @@ impl Hostile {
     ///
     /// # Errors
     /// If there is no port.
-    pub fn start(script: impl Fn(&mut Conversation) -> io::Result<()> + Send + Sync + 'static) -> Result<Self> {
+    pub fn start(
+        script: impl Fn(&mut Conversation) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let hostile = Self { address: listener.local_addr()?.to_string(), met: Arc::default() };
         let (met, script) = (hostile.met.clone(), Arc::new(script));
@@ -68,7 +70,8 @@ impl Hostile {
     pub fn calm() -> Result<Self> {
         Self::start(|conversation| {
             conversation.greet(&[(setting::MAX_CONCURRENT_STREAMS, 1_000)])?;
-            let answer = Block::ok().literal("content-type", b"application/grpc").literal("grpc-status", b"0");
+            let answer =
+                Block::ok().literal("content-type", b"application/grpc").literal("grpc-status", b"0");
             loop {
                 let frame = conversation.frame()?;
                 if frame.kind == kind::DATA && !frame.payload.is_empty() {
@@ -76,7 +79,10 @@ impl Hostile {
                     conversation.send(kind::WINDOW_UPDATE, flag::NONE, 0, &length)?;
                 }
                 let is_message = matches!(frame.kind, kind::DATA | kind::HEADERS);
-                conversation.met.requests.fetch_add(u64::from(frame.kind == kind::HEADERS), Ordering::Relaxed);
+                conversation
+                    .met
+                    .requests
+                    .fetch_add(u64::from(frame.kind == kind::HEADERS), Ordering::Relaxed);
                 if is_message && frame.has(flag::END_STREAM) {
                     conversation.met.whole_requests.fetch_add(1, Ordering::Relaxed);
                     conversation.answer(frame.stream, &answer, flag::END_STREAM)?;
@@ -172,6 +178,15 @@ impl Conversation {
                 return Ok(frame.stream);
             }
         }
+    }
+
+    /// Says nothing at all, not even what the protocol asks for, until the end.
+    ///
+    /// # Errors
+    /// If the connection breaks.
+    pub fn say_nothing(&mut self) -> io::Result<()> {
+        while self.stream.read(&mut [0; 4096])? > 0 {}
+        Ok(())
     }
 
     /// Hears whatever comes until the end.

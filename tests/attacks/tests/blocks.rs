@@ -99,7 +99,8 @@ fn a_bomb_of_references_gets_431_and_costs_no_memory() -> Result<()> {
 fn references_that_grow_on_their_way_to_the_endpoint_stay_within_its_output() -> Result<()> {
     // 15 references are 15 bytes here and 60 KB for an endpoint, since the name is none that is indexed there.
     let grown = Block::request(PATH).raw(&[0xbe; 15]);
-    let attack = Attack::named("amplification by references").within_cpu(Duration::from_millis(1)).within_mib(96);
+    let attack =
+        Attack::named("amplification by references").within_cpu(Duration::from_millis(1)).within_mib(96);
     Arena::start()?.withstands(&attack, |siege| {
         siege.again_and_again(|attacker| {
             attacker.open(&Block::request(PATH).entered("x", &[b'a'; 4_000]), flag::END_STREAM);
@@ -151,9 +152,8 @@ fn integers_that_overflow_are_compression_errors() -> Result<()> {
 
 #[test]
 fn tricks_with_huffman_codes_are_compression_errors() -> Result<()> {
-    let value = |coded: &[u8]| {
-        Block::request(PATH).raw(&[0x00, 0x01, b'x', 0x80 | coded.len() as u8]).raw(coded)
-    };
+    let value =
+        |coded: &[u8]| Block::request(PATH).raw(&[0x00, 0x01, b'x', 0x80 | coded.len() as u8]).raw(coded);
     broken(
         "Huffman: EOS and padding",
         &[
@@ -216,7 +216,8 @@ fn a_client_that_changes_its_table_limit_all_the_time_gets_answers_it_can_read()
                 attacker.call();
             }
             attacker.flush();
-            let heard = attacker.ear().until("all are answered", |heard| heard.is_closed || heard.ended >= 200)?;
+            let heard =
+                attacker.ear().until("all are answered", |heard| heard.is_closed || heard.ended >= 200)?;
             ensure!(heard.ended == 200, "{heard:?}");
             Ok(())
         })

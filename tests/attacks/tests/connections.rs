@@ -80,7 +80,8 @@ fn connections_that_greet_and_go_cost_what_a_connection_costs() -> Result<()> {
 #[test]
 fn idle_sessions_cost_a_few_kilobytes_each() -> Result<()> {
     const SESSIONS: u64 = 5_000;
-    let attack = Attack::named("5,000 idle sessions").lasting(Duration::from_secs(3)).within_mib(SESSIONS * 8 / 1024);
+    let attack =
+        Attack::named("5,000 idle sessions").lasting(Duration::from_secs(3)).within_mib(SESSIONS * 8 / 1024);
     Arena::start()?.withstands(&attack, |siege| {
         let mut idle = Vec::new();
         for _ in 0..SESSIONS {
@@ -92,7 +93,8 @@ fn idle_sessions_cost_a_few_kilobytes_each() -> Result<()> {
 
 #[test]
 fn a_flood_beyond_the_most_sessions_is_refused_at_the_door() -> Result<()> {
-    let attack = Attack::named("sessions beyond the most").ends_sessions("max_sessions").meets("max_sessions");
+    let attack =
+        Attack::named("sessions beyond the most").ends_sessions("max_sessions").meets("max_sessions");
     Arena::start()?.withstands_at("small", &attack, |siege| {
         let mut inside = Vec::new();
         for _ in 0..SMALL {

@@ -62,7 +62,9 @@ fn a_flood_of_settings_is_ended() -> Result<()> {
 
 #[test]
 fn a_flood_of_settings_with_all_they_can_hold_is_ended() -> Result<()> {
-    let all = frame::settings(&[(setting::INITIAL_WINDOW_SIZE, 0), (setting::INITIAL_WINDOW_SIZE, 65_535)].repeat(1_300));
+    let all = frame::settings(
+        &[(setting::INITIAL_WINDOW_SIZE, 0), (setting::INITIAL_WINDOW_SIZE, 65_535)].repeat(1_300),
+    );
     let attack = Attack::named("SETTINGS flood: 2,600 values each")
         .within_cpu(Duration::from_micros(100))
         .ends_sessions("control_flood");

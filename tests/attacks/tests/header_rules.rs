@@ -45,7 +45,10 @@ fn malformed() -> Vec<(&'static str, Block)> {
         ("upgrade", request().literal("upgrade", b"h2c")),
         ("te", request().literal("te", b"gzip")),
         ("te with more than trailers", request().literal("te", b"trailers, chunked")),
-        ("a pseudo-header behind others", Block::new().indexed(3).indexed(6).literal("x", b"y").named(4, PATH)),
+        (
+            "a pseudo-header behind others",
+            Block::new().indexed(3).indexed(6).literal("x", b"y").named(4, PATH),
+        ),
         ("two paths", request_with(4, "/other")),
         ("two methods", Block::new().indexed(2).raw(request().bytes())),
         ("two schemes", Block::new().indexed(7).raw(request().bytes())),
@@ -62,7 +65,10 @@ fn malformed() -> Vec<(&'static str, Block)> {
         ("a path with a request behind it", path(b"/attacked/Call HTTP/1.1\r\nhost: other\r\n\r\n")),
         ("a path with a space", path(b"/attacked/ Call")),
         ("a path with NUL", path(b"/attacked/\0")),
-        ("a method with a line's end", Block::new().literal(":method", b"GET\r\nx: y").indexed(6).named(4, PATH)),
+        (
+            "a method with a line's end",
+            Block::new().literal(":method", b"GET\r\nx: y").indexed(6).named(4, PATH),
+        ),
         ("a method with a space", Block::new().literal(":method", b"GET /").indexed(6).named(4, PATH)),
         ("an authority with a line's end", authority(b"a\r\nb")),
         ("host and authority that differ", request().literal("host", b"other")),
@@ -85,15 +91,22 @@ fn request_with(index: usize, value: &str) -> Block {
 
 #[test]
 fn a_malformed_request_never_reaches_an_endpoint() -> Result<()> {
-    let attack = Attack::named("malformed requests").within_cpu(Duration::from_micros(20)).ends_unrouted("bad_request");
+    let attack = Attack::named("malformed requests")
+        .within_cpu(Duration::from_micros(20))
+        .ends_unrouted("bad_request");
     let mut arena = Arena::start()?;
     let requests = malformed();
     arena.withstands(&attack, |siege| {
         siege.again_and_again(|attacker| {
-            let opened: Vec<_> = requests.iter().map(|(what, block)| (attacker.open(block, flag::END_STREAM), what)).collect();
+            let opened: Vec<_> =
+                requests.iter().map(|(what, block)| (attacker.open(block, flag::END_STREAM), what)).collect();
             let heard = attacker.settle()?;
             for (stream, what) in opened {
-                ensure!(heard.resets.get(&stream) == Some(&code::PROTOCOL_ERROR), "{what}: {:?}", heard.answers.get(&stream));
+                ensure!(
+                    heard.resets.get(&stream) == Some(&code::PROTOCOL_ERROR),
+                    "{what}: {:?}",
+                    heard.answers.get(&stream)
+                );
             }
             Ok(())
         })
@@ -143,7 +156,11 @@ fn a_request_that_goes_wrong_in_its_body_never_ends_at_an_endpoint() -> Result<(
                 let stream = attacker.open(&request().literal("content-length", b"5"), flag::NONE);
                 ending(attacker, stream);
                 let heard = attacker.settle()?;
-                ensure!(heard.resets.get(&stream) == Some(&code::PROTOCOL_ERROR), "{what}: {:?}", heard.answers);
+                ensure!(
+                    heard.resets.get(&stream) == Some(&code::PROTOCOL_ERROR),
+                    "{what}: {:?}",
+                    heard.answers
+                );
             }
             Ok(())
         })

@@ -6,14 +6,14 @@ use evenkeel_attacks::attack::Attack;
 use evenkeel_attacks::attacker::{Attacker, PATH};
 use evenkeel_attacks::block::Block;
 use evenkeel_attacks::frame::{flag, kind};
-use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A request with a header list of about 60 KiB, each field of which enters the table, and none of which was there before.
-fn large(seed: u64) -> Block {
-    (0..15).fold(Block::request(PATH), |block, n| {
-        let mut value = vec![b'v'; 3_900];
-        value[..16].copy_from_slice(format!("{:016x}", seed * 15 + n).as_bytes());
+/// A request of so many fields, each of which enters the table and none of which was there before.
+fn unique(seed: &mut u64, fields: usize, bytes: usize) -> Block {
+    (0..fields).fold(Block::request(PATH), |block, _| {
+        *seed += 1;
+        let mut value = format!("{seed:016x}").into_bytes();
+        value.resize(bytes.max(value.len()), b'v');
         block.entered("x", &value)
     })
 }
@@ -30,46 +30,46 @@ fn open(attacker: &mut Attacker, block: &Block) {
 }
 
 #[test]
-fn open_streams_with_large_lists_do_not_take_the_store_from_others() -> Result<()> {
-    // 64 MiB is what the store may hold: it is kept at its brim by many, of which the oldest make room for new ones.
-    const CLIENTS: usize = 130;
-    let attack = Attack::named("a store at its brim: open streams of 60 KiB lists")
-        .lasting(Duration::from_secs(2))
+fn a_store_at_its_very_brim_has_room_for_those_who_need_little() -> Result<()> {
+    /// Streams of a client, fields of each, and bytes of a field: ever less, so that at the end not even a short field fits.
+    const STEPS: [(usize, usize, usize); 6] =
+        [(40, 15, 3_900), (10, 15, 3_900), (1, 15, 3_900), (1, 1, 3_900), (1, 1, 400), (1, 1, 40)];
+    /// Of each kind; far more than fit.
+    const CLIENTS: usize = 60;
+    let attack = Attack::named("a store of header fields at its brim")
+        .lasting(Duration::from_secs(1))
         .within_cpu(Duration::from_millis(1))
         .within_mib(200)
         .meets("interned_bytes");
     Arena::start()?.withstands(&attack, |siege| {
-        let (mut clients, mut seed) = (VecDeque::new(), 0);
-        while siege.goes_on() {
-            let mut client = siege.connect()?;
-            for _ in 0..10 {
-                seed += 1;
-                open(&mut client, &large(seed));
-            }
-            client.settle()?;
-            clients.push_back(client);
-            if clients.len() > CLIENTS {
-                clients.pop_front();
+        let (mut clients, mut seed) = (Vec::new(), 0);
+        for (streams, fields, bytes) in STEPS {
+            for _ in 0..CLIENTS {
+                let mut client = siege.connect()?;
+                (0..streams).for_each(|_| open(&mut client, &unique(&mut seed, fields, bytes)));
+                let is_refused = client.settle()?.is_closed;
+                clients.push(client);
+                if is_refused {
+                    break;
+                }
             }
         }
+        std::thread::sleep(Duration::from_secs(1));
         Ok(())
     })
 }
 
 #[test]
 fn tables_of_many_clients_do_not_take_the_store_from_others() -> Result<()> {
-    const CLIENTS: u64 = 3_000;
+    const CLIENTS: usize = 3_000;
     let attack = Attack::named("3,000 clients with a full table each")
-        .lasting(Duration::from_secs(3))
         .within_cpu(Duration::from_millis(1))
-        .within_mib(200);
+        .within_mib(100);
     Arena::start()?.withstands(&attack, |siege| {
-        let mut clients = Vec::new();
-        for n in 0..CLIENTS {
+        let (mut clients, mut seed) = (Vec::new(), 0);
+        for _ in 0..CLIENTS {
             let mut client = siege.connect_deaf(&[])?;
-            let mut value = vec![b'v'; 3_900];
-            value[..16].copy_from_slice(format!("{n:016x}").as_bytes());
-            client.open(&Block::request(PATH).entered("x", &value), flag::END_STREAM);
+            client.open(&unique(&mut seed, 1, 3_900), flag::END_STREAM);
             client.flush();
             clients.push(client);
         }

@@ -5,6 +5,7 @@ use evenkeel_attacks::arena::Arena;
 use evenkeel_attacks::attack::Attack;
 use evenkeel_attacks::attacker::{Attacker, PATH};
 use evenkeel_attacks::block::Block;
+use evenkeel_attacks::bystander;
 use evenkeel_attacks::frame::{code, flag, kind};
 
 /// More streams than the budget of resets and its refill allow.
@@ -12,7 +13,11 @@ const STREAMS: usize = 20_000;
 
 fn flood(name: &'static str, stream: impl Fn(&mut Attacker)) -> Result<()> {
     let attack = Attack::named(name).ends_sessions("reset_flood").meets("resets");
-    Arena::start()?.withstands(&attack, |siege| {
+    withstood(&attack, stream)
+}
+
+fn withstood(attack: &Attack, stream: impl Fn(&mut Attacker)) -> Result<()> {
+    Arena::start()?.withstands(attack, |siege| {
         siege.again_and_again(|attacker| {
             for _ in 0..STREAMS {
                 stream(attacker);
@@ -116,5 +121,15 @@ fn resets_made_by_wrong_content_lengths_are_ended() -> Result<()> {
 fn resets_made_by_more_streams_than_allowed_are_ended() -> Result<()> {
     flood("made you reset: too many streams", |attacker| {
         attacker.open_call();
+    })
+}
+
+#[test]
+fn rapid_reset_on_the_bystanders_own_upstreams_ends_none_of_its_calls() -> Result<()> {
+    // Passed on as it is, the endpoints' own protection would close the connections that everybody shares.
+    let attack = Attack::named("rapid reset, shared upstreams").ends_sessions("reset_flood");
+    withstood(&attack, |attacker| {
+        let stream = attacker.open(&Block::request(bystander::PATH), flag::NONE);
+        attacker.reset(stream, code::CANCEL);
     })
 }

@@ -82,13 +82,16 @@ fn windows_of_a_byte_cost_a_frame_each_and_no_more() -> Result<()> {
 #[test]
 fn windows_that_go_negative_stop_the_stream_and_no_other() -> Result<()> {
     let to = |size: u32| evenkeel_attacks::frame::settings(&[(setting::INITIAL_WINDOW_SIZE, size)]);
-    let attack = Attack::named("negative windows by SETTINGS").within_cpu(Duration::from_micros(500)).within_mib(32);
+    let attack =
+        Attack::named("negative windows by SETTINGS").within_cpu(Duration::from_micros(500)).within_mib(32);
     Arena::over_endpoint(&generous::start()?)?.withstands(&attack, |siege| {
         siege.again_and_again(|attacker| {
             attacker.window_update(0, MOST - 65_535);
             ask(attacker, 20, 100_000);
             let most = 20 * 65_535;
-            attacker.ear().until("the windows are used up", |heard| heard.is_closed || heard.data_bytes >= most)?;
+            attacker
+                .ear()
+                .until("the windows are used up", |heard| heard.is_closed || heard.data_bytes >= most)?;
             // Now each is at -65,535, and half of it back is not enough to go on.
             attacker.frame(kind::SETTINGS, flag::NONE, 0, &to(0));
             widen(attacker, 20, 30_000);

@@ -160,7 +160,8 @@ fn stream_ids_that_jump_cost_no_more_than_others() -> Result<()> {
                 headers(attacker, 1 + jump * 4_000_000, flag::END_STREAM);
             }
             attacker.flush();
-            let heard = attacker.ear().until("all are answered", |heard| heard.is_closed || heard.ended >= 500)?;
+            let heard =
+                attacker.ear().until("all are answered", |heard| heard.is_closed || heard.ended >= 500)?;
             ensure!(heard.ended == 500, "{:?}", heard.goaway);
             Ok(())
         })

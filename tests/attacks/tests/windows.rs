@@ -12,7 +12,12 @@ use std::time::Duration;
 /// The largest window.
 const MOST: u32 = 0x7fff_ffff;
 
-fn ends_with(name: &'static str, reason: &'static str, told: u32, script: impl Fn(&mut Attacker)) -> Result<()> {
+fn ends_with(
+    name: &'static str,
+    reason: &'static str,
+    told: u32,
+    script: impl Fn(&mut Attacker),
+) -> Result<()> {
     let attack = Attack::named(name).ends_sessions(reason);
     Arena::start()?.withstands(&attack, |siege| {
         siege.again_and_again(|attacker| {
@@ -81,7 +86,8 @@ fn a_stream_that_sends_more_than_its_window_is_reset() -> Result<()> {
             let heard = attacker.ear().until("every stream is reset", |heard| {
                 heard.is_closed || heard.resets.len() >= streams.len()
             })?;
-            let is_right = streams.iter().all(|stream| heard.resets.get(stream) == Some(&code::FLOW_CONTROL_ERROR));
+            let is_right =
+                streams.iter().all(|stream| heard.resets.get(stream) == Some(&code::FLOW_CONTROL_ERROR));
             ensure!(is_right, "{:?}, {:?}", heard.resets, heard.goaway);
             Ok(())
         })
