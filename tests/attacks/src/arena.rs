@@ -5,27 +5,19 @@ use crate::attack::{Attack, Trace};
 use crate::attacker::PATH as ATTACKED;
 use crate::bystander::Bystander;
 use crate::hostile::Hostile;
-use crate::siege::{Sent, Siege};
-use anyhow::{Context, Result, ensure};
+use crate::sent::Sent;
+use crate::siege::Siege;
+use crate::verdict::{Verdict, Window};
+use anyhow::{Context, Result};
 use evenkeel_interop::bystander::GoodServers;
 use evenkeel_interop::instance::Instance;
-use serde_json::json;
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Names the file to which each attack's figures are added, a JSON object a line.
-const RECORD: &str = "EVENKEEL_ATTACKS_RECORD";
-
 /// How long the bystander's rate without an attack is measured.
 const QUIET: Duration = Duration::from_millis(400);
-
-/// The bystander keeps at least this part of its rate. Machines are noisy and the attacker takes a core of its own, of perhaps two:
-/// what this shows is that nobody is starved, not that nothing is felt. The record has what was measured.
-const FLOOR: f64 = 0.125;
 
 /// Most sessions of the listener `small`.
 pub const SMALL: usize = 100;
@@ -146,20 +138,12 @@ impl Arena {
         let longest = self.bystander.longest();
         self.bystander.goes_on()?;
         let grown = self.evenkeel.memory()?.highest.saturating_sub(memory);
-        let of_bystander = quiet.cpu.mul_f64(during.length.div_duration_f64(quiet.length));
-        let verdict = Verdict {
-            sent: &sent,
-            during: &during,
-            cpu: during.cpu.saturating_sub(of_bystander),
-            grown,
-            rate_before: quiet.rate(),
-            longest,
-        };
-        verdict.record(attack)?;
+        let verdict = Verdict { quiet, during, grown, longest };
+        verdict.record(attack, &sent)?;
         for (trace, before) in attack.traces.iter().zip(traces) {
             self.evenkeel.until_metric(trace.metric, &[trace.label], |now| now > before)?;
         }
-        verdict.judge(attack)?;
+        verdict.judge(attack, &sent)?;
         self.evenkeel.is_ready()?;
         self.bystander.is_well()
     }
@@ -175,68 +159,5 @@ impl Arena {
             cpu: self.evenkeel.cpu_time()?.saturating_sub(cpu),
             length: start.elapsed(),
         })
-    }
-}
-
-/// What happened in a while.
-struct Window {
-    calls: u64,
-    cpu: Duration,
-    length: Duration,
-}
-
-impl Window {
-    fn rate(&self) -> f64 {
-        self.calls as f64 / self.length.as_secs_f64()
-    }
-}
-
-struct Verdict<'a> {
-    sent: &'a Sent,
-    during: &'a Window,
-    cpu: Duration,
-    grown: u64,
-    rate_before: f64,
-    longest: Duration,
-}
-
-impl Verdict<'_> {
-    fn judge(&self, attack: &Attack) -> Result<()> {
-        let frames = self.sent.frames.load(Ordering::Relaxed);
-        let most = attack.cpu.of(frames, self.sent.connections.load(Ordering::Relaxed));
-        let name = attack.name;
-        ensure!(self.cpu <= most, "{name}: {:?} of CPU time, and {most:?} are allowed", self.cpu);
-        ensure!(
-            self.grown <= attack.memory,
-            "{name}: memory grew by {} bytes, and {} are allowed",
-            self.grown,
-            attack.memory
-        );
-        let (rate, least) = (self.during.rate(), self.rate_before * FLOOR);
-        ensure!(rate >= least, "{name}: the bystander's rate fell from {} to {rate}", self.rate_before);
-        Ok(())
-    }
-
-    fn record(&self, attack: &Attack) -> Result<()> {
-        let frames = self.sent.frames.load(Ordering::Relaxed);
-        let traces: Vec<_> = attack.traces.iter().map(|trace| trace.label.1).collect();
-        let row = json!({
-            "attack": attack.name,
-            "frames": frames,
-            "connections": self.sent.connections.load(Ordering::Relaxed),
-            "bytes": self.sent.bytes.load(Ordering::Relaxed),
-            "seconds": self.during.length.as_secs_f64(),
-            "cpu_seconds": self.cpu.as_secs_f64(),
-            "grown_bytes": self.grown,
-            "rate_before": self.rate_before,
-            "rate_during": self.during.rate(),
-            "longest_call_ms": self.longest.as_secs_f64() * 1e3,
-            "traces": traces,
-        });
-        println!("{row}");
-        if let Some(file) = std::env::var_os(RECORD) {
-            writeln!(OpenOptions::new().create(true).append(true).open(file)?, "{row}")?;
-        }
-        Ok(())
     }
 }

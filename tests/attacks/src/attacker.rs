@@ -3,13 +3,12 @@
 use crate::block::Block;
 use crate::frame::{self, PREFACE, flag, kind};
 use crate::heard::{Ear, Heard};
-use crate::siege::{Sent, Siege};
+use crate::sent::Sent;
 use anyhow::Result;
 use evenkeel_interop::wait::DEADLINE;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// A path of which the requests go to an endpoint of their own ([`crate::hostile::Hostile::calm`]), so that an attack meets Evenkeel and
 /// not the bystander's servers. Scripts that look at the way through a shared upstream call [`crate::bystander::PATH`].
@@ -34,12 +33,11 @@ impl Attacker {
     ///
     /// # Errors
     /// If there is none.
-    pub fn connect(siege: &Siege) -> Result<Self> {
-        let stream = TcpStream::connect(siege.address())?;
+    pub fn connect(address: &str, sent: Arc<Sent>) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(DEADLINE))?;
-        siege.count(1);
-        let sent = siege.sent().clone();
+        sent.connected(1);
         Ok(Self { stream, out: Vec::new(), sent, ear: Ear::default(), is_lost: false, next: 1 })
     }
 
@@ -73,7 +71,7 @@ impl Attacker {
 
     /// Sends a frame; false once the connection is lost.
     pub fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
-        self.sent.frames.fetch_add(1, Ordering::Relaxed);
+        self.sent.add(1, 0);
         frame::put(&mut self.out, kind, flags, stream, payload);
         if self.out.len() >= AT_ONCE {
             self.flush();
@@ -88,7 +86,7 @@ impl Attacker {
 
     /// Sends what was gathered; false once the connection is lost.
     pub fn flush(&mut self) -> bool {
-        self.sent.bytes.fetch_add(self.out.len() as u64, Ordering::Relaxed);
+        self.sent.add(0, self.out.len() as u64);
         if !self.is_lost && self.stream.write_all(&self.out).is_err() {
             self.is_lost = true;
         }

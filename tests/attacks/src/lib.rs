@@ -13,4 +13,6 @@ pub mod frame;
 pub mod generous;
 pub mod heard;
 pub mod hostile;
+pub mod sent;
 pub mod siege;
+pub mod verdict;

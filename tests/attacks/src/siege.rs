@@ -4,21 +4,10 @@ use crate::attacker::Attacker;
 use crate::block::Block;
 use crate::frame::flag;
 use crate::heard::Heard;
+use crate::sent::Sent;
 use anyhow::Result;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-/// What all of an attack's connections sent.
-#[derive(Debug, Default)]
-pub struct Sent {
-    /// Frames.
-    pub frames: AtomicU64,
-    /// Bytes.
-    pub bytes: AtomicU64,
-    /// Connections.
-    pub connections: AtomicU64,
-}
 
 /// An attack while it runs.
 #[derive(Clone, Debug)]
@@ -59,6 +48,14 @@ impl Siege {
         &self.sent
     }
 
+    /// A client that has said nothing yet and reads nothing.
+    ///
+    /// # Errors
+    /// If there is no connection.
+    pub fn connect_mute(&self) -> Result<Attacker> {
+        Attacker::connect(&self.address, self.sent.clone())
+    }
+
     /// A client that has said hello and hears what comes.
     ///
     /// # Errors
@@ -72,7 +69,7 @@ impl Siege {
     /// # Errors
     /// If there is no connection.
     pub fn connect_with(&self, settings: &[(u16, u32)]) -> Result<Attacker> {
-        let mut attacker = Attacker::connect(self)?;
+        let mut attacker = self.connect_mute()?;
         attacker.listen()?;
         attacker.greet(settings);
         Ok(attacker)
@@ -83,7 +80,7 @@ impl Siege {
     /// # Errors
     /// If there is no connection.
     pub fn connect_deaf(&self, settings: &[(u16, u32)]) -> Result<Attacker> {
-        let mut attacker = Attacker::connect(self)?;
+        let mut attacker = self.connect_mute()?;
         attacker.greet(settings);
         Ok(attacker)
     }
@@ -120,9 +117,5 @@ impl Siege {
             ended += caller.ear().ask(Heard::ends);
         }
         Ok(ended)
-    }
-
-    pub(crate) fn count(&self, connections: u64) {
-        self.sent.connections.fetch_add(connections, Ordering::Relaxed);
     }
 }

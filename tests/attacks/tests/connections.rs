@@ -3,7 +3,6 @@
 use anyhow::{Result, ensure};
 use evenkeel_attacks::arena::{Arena, SMALL};
 use evenkeel_attacks::attack::Attack;
-use evenkeel_attacks::attacker::Attacker;
 use evenkeel_attacks::frame::{PREFACE, flag, kind};
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ fn prefaces_that_do_not_end_are_closed_at_the_header_timeout() -> Result<()> {
     Arena::start()?.withstands(&attack, |siege| {
         let mut clients = Vec::new();
         for _ in 0..CLIENTS {
-            let mut client = Attacker::connect(siege)?;
+            let mut client = siege.connect_mute()?;
             client.raw(&PREFACE[..10]);
             client.flush();
             clients.push(client);
@@ -60,7 +59,7 @@ fn connections_that_come_and_go_cost_what_a_connection_costs() -> Result<()> {
     let attack = Attack::named("connect and close").within_mib(16);
     Arena::start()?.withstands(&attack, |siege| {
         while siege.goes_on() {
-            drop(Attacker::connect(siege)?);
+            drop(siege.connect_mute()?);
         }
         Ok(())
     })
@@ -103,7 +102,7 @@ fn a_flood_beyond_the_most_sessions_is_refused_at_the_door() -> Result<()> {
             inside.push(client);
         }
         while siege.goes_on() {
-            let mut refused = Attacker::connect(siege)?;
+            let mut refused = siege.connect_mute()?;
             refused.listen()?;
             refused.until_closed()?;
         }
@@ -118,7 +117,7 @@ fn speaks(name: &'static str, words: &'static [u8], reason: &'static str) -> Res
     let attack = Attack::named(name).ends_sessions(reason);
     Arena::start()?.withstands(&attack, |siege| {
         while siege.goes_on() {
-            let mut client = Attacker::connect(siege)?;
+            let mut client = siege.connect_mute()?;
             client.listen()?;
             client.raw(words);
             client.until_closed()?;

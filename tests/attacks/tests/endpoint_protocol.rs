@@ -25,8 +25,7 @@ fn withstood(
         let ended = siege.calls("/hostile/call", IN_FLIGHT)?;
         ensure!(ended > 0, "no call came to an end");
         let met = hostile.met();
-        siege.sent().frames.fetch_add(met.sent_frames.load(Ordering::Relaxed), Ordering::Relaxed);
-        siege.sent().bytes.fetch_add(met.sent_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        siege.sent().add(met.sent_frames.load(Ordering::Relaxed), met.sent_bytes.load(Ordering::Relaxed));
         Ok(())
     })
 }
@@ -203,7 +202,7 @@ fn interim_answers_without_end_cost_what_they_weigh() -> Result<()> {
         std::thread::sleep(siege.left());
         let sent = hostile.met().sent_frames.load(Ordering::Relaxed);
         ensure!(sent > 0, "it was never asked");
-        siege.sent().frames.fetch_add(sent, Ordering::Relaxed);
+        siege.sent().add(sent, hostile.met().sent_bytes.load(Ordering::Relaxed));
         Ok(())
     })
 }

@@ -23,10 +23,7 @@ fn alone(
     Arena::with_hostile(hostile.address())?.withstands(&attack, |siege| {
         let ended = siege.calls("/hostile/call", IN_FLIGHT)?;
         ensure!(ended > 0, "no call came to an end");
-        siege
-            .sent()
-            .connections
-            .fetch_add(hostile.met().connections.load(Ordering::Relaxed), Ordering::Relaxed);
+        siege.sent().connected(hostile.met().connections.load(Ordering::Relaxed));
         Ok(())
     })
 }
@@ -42,7 +39,7 @@ fn beside_good_ones(
         std::thread::sleep(siege.left());
         let connections = hostile.met().connections.load(Ordering::Relaxed);
         ensure!(connections > 0, "it was never asked");
-        siege.sent().connections.fetch_add(connections, Ordering::Relaxed);
+        siege.sent().connected(connections);
         Ok(())
     })
 }
