@@ -69,6 +69,7 @@ fn windows_of_a_byte_cost_a_frame_each_or_the_session() -> Result<()> {
         let mut attacker = siege.connect_with(&[(setting::INITIAL_WINDOW_SIZE, 1)])?;
         attacker.window_update(0, MOST - 65_535);
         ask(&mut attacker, 50, 1 << 20);
+        attacker.ear().until("each answer begins", |heard| heard.is_closed || heard.data_bytes >= 50)?;
         while siege.goes_on() && attacker.is_alive() {
             for _ in 0..400 {
                 widen(&mut attacker, 50, 1);
