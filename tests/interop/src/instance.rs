@@ -150,13 +150,21 @@ impl Instance {
         cpu_time(&stat).with_context(|| format!("no CPU time in {stat}"))
     }
 
-    /// The memory that it has in use, in bytes.
+    /// The memory that it has in RAM.
     ///
     /// # Errors
     /// If the kernel does not tell.
-    pub fn resident(&self) -> Result<u64> {
+    pub fn memory(&self) -> Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        resident(&status).with_context(|| format!("no resident memory in {status}"))
+        memory(&status).with_context(|| format!("no memory in {status}"))
+    }
+
+    /// Sees that it says it is ready for traffic.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn is_ready(&self) -> Result<()> {
+        get(&self.admin, "/readyz").map(drop)
     }
 
     /// Sends SIGTERM and sees it end well.
@@ -167,6 +175,15 @@ impl Instance {
         self.process.terminate()?;
         self.process.finish()
     }
+}
+
+/// Resident memory of a process, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Now.
+    pub resident: u64,
+    /// The most since it began.
+    pub highest: u64,
 }
 
 /// Runs a command of Evenkeel on a configuration until it ends by itself.
@@ -220,10 +237,13 @@ fn cpu_time(stat: &str) -> Option<Duration> {
     Some(Duration::from_millis((user + system) * 10))
 }
 
-/// `VmRSS` of `/proc/PID/status`, which is in KiB (proc(5)).
-fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
+/// `VmRSS` and `VmHWM` of `/proc/PID/status`, in KiB (proc(5)).
+fn memory(status: &str) -> Option<Memory> {
+    let bytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    };
+    Some(Memory { resident: bytes("VmRSS:")?, highest: bytes("VmHWM:")? })
 }
 
 /// Fails unless `text` has each of these parts.
@@ -258,9 +278,10 @@ mod tests {
     }
 
     #[test]
-    fn the_resident_memory_is_in_bytes() {
-        assert_eq!(resident("Name:\tx\nVmHWM:\t  9 kB\nVmRSS:\t   20 kB\n"), Some(20 << 10));
-        assert_eq!(resident("Name:\tx\n"), None);
+    fn memory_is_read_in_bytes() {
+        let status = "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t       4 kB\nThreads:\t1\n";
+        assert_eq!(memory(status), Some(Memory { resident: 4096, highest: 2 << 20 }));
+        assert_eq!(memory("Name:\tx\n"), None);
     }
 
     #[test]

@@ -44,14 +44,14 @@ fn stalls_only_itself(stall: Stall, streams: usize, messages: usize) -> Result<(
     let mut evenkeel = start(&server)?;
     let target = evenkeel.address("web")?;
     others_go_on(&target)?;
-    let before = evenkeel.resident()?;
+    let before = evenkeel.memory()?.resident;
 
     let mut slow = SlowReader::start(&target, stall, streams, messages)?;
     others_go_on(&target)?;
     if stall == Stall::Streams {
         slow.calls_beside(100)?;
     }
-    let (during, bound) = (evenkeel.resident()?, before + PER_STREAM * streams as u64 + SLACK);
+    let (during, bound) = (evenkeel.memory()?.resident, before + PER_STREAM * streams as u64 + SLACK);
     assert!(during <= bound, "{during} bytes with {streams} stalled streams; {before} before");
     evenkeel.until_metric("evenkeel_endpoint_active_exchanges", &[], |active| active == streams as f64)?;
     evenkeel.until_metric("evenkeel_endpoint_upstreams", &[], |connections| connections == 1.0)?;

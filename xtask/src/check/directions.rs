@@ -28,6 +28,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("fuzz", &["evenkeel-core", "evenkeel-wire", "evenkeel-engine", "evenkeel-config", "evenkeel-testkit"]),
     ("evenkeel-echo", &[]),
     ("evenkeel-interop", &[]),
+    ("evenkeel-attacks", &["evenkeel-interop"]),
     ("xtask", &[]),
 ];
 

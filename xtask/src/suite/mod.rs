@@ -1,5 +1,6 @@
 //! `cargo xtask test`: the suites in one table, and the report at the end. A new suite is a line in `SUITES` and its function.
 
+mod attacks;
 mod bad_input;
 mod bench_smoke;
 mod clients;
@@ -39,6 +40,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "unit", needs: &[], run: unit },
     Suite { name: "fuzz-smoke", needs: &[], run: fuzz_smoke },
     Suite { name: "bad-input", needs: &[Need::Program("kill")], run: bad_input::run },
+    Suite { name: "attacks", needs: &[Need::Program("kill")], run: attacks::run },
     Suite { name: "interop", needs: &[Need::Program("kill")], run: interop::run },
     Suite { name: "h2spec", needs: &[Need::Program("go")], run: h2spec::run },
     Suite { name: "demo", needs: &[], run: demo::run },

@@ -52,6 +52,7 @@ impl Engine {
         leg.stalled_since = Moment::NEVER;
         self.granted_credit -= leg.window.grown(self.limits.stream_window);
         (leg.window, leg.receive_window) = (Window::new(self.limits.stream_window), 0);
+        leg.send_window = 0;
         let (at, trailers, has_ended) = (leg.at.take(), leg.trailers.take(), leg.is_received);
         if let Some(list) = trailers {
             self.give_list(*list);
