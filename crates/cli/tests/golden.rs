@@ -76,11 +76,12 @@ fn explain_tells_what_a_code_means_and_what_an_unknown_one_may_have_been() {
 fn explain_without_a_code_lists_codes_of_every_kind() {
     let output = Command::new(env!("CARGO_BIN_EXE_evenkeel")).arg("explain").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    for code in ["goaway", "no_route", "balanced", "all_tried", "relapse", "header_list_bytes", "dns_timeout"]
-    {
+    let codes =
+        ["goaway", "no_route", "balanced", "all_tried", "relapse", "header_list_bytes", "dns_timeout"];
+    for code in codes.into_iter().chain(["gateway_error"]) {
         assert!(text.contains(code), "{code} in\n{text}");
     }
-    assert_eq!(text.lines().filter(|line| line.starts_with("When ")).count(), 7);
+    assert_eq!(text.lines().filter(|line| line.starts_with("When ")).count(), 8);
 }
 
 #[test]
