@@ -1,6 +1,7 @@
 //! Bytes to frames, and each frame to whom it concerns. What belongs to the connection itself is done here.
 
 use super::Engine;
+use super::close::UNHEARD_BYTES;
 use super::drain::PING as DRAIN_PING;
 use crate::conn::{GoAwaySent, Phase, Role};
 use crate::keys::ConnKey;
@@ -28,7 +29,13 @@ impl Engine {
         let Some(conn) = self.conns.get_mut(key) else { return };
         conn.figures.bytes_in += bytes.len() as u64;
         match conn.phase {
-            Phase::Closing(_) | Phase::Connecting => {}
+            Phase::Closing(reason) => {
+                conn.unheard += bytes.len();
+                if conn.unheard > UNHEARD_BYTES {
+                    self.cut_conn(now, key, reason);
+                }
+            }
+            Phase::Connecting => {}
             Phase::Detecting => {
                 let Some(client) = conn.client_mut() else { return };
                 let mut first = std::mem::take(&mut client.first_bytes);
