@@ -115,6 +115,8 @@ pub(crate) struct Exchange {
     pub(crate) went_away: Vec<EndpointId>,
     /// How often it was put on a wire.
     pub(crate) sent_times: u32,
+    /// Interim answers that came.
+    pub(crate) interim_answers: u32,
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
     /// Final response headers were forwarded.
