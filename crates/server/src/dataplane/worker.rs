@@ -25,6 +25,8 @@ const TURN_READS: usize = 128;
 const TURN_BYTES: usize = 1 << 20;
 /// ... or this much time; what is left stays ready, or dirty, for the next turn.
 const TURN_TIME: Duration = Duration::from_micros(500);
+/// A connection writes this many at once before the next one has its share, however fast its peer takes them.
+const SHARE_BYTES: usize = TURN_BYTES / 4;
 /// What was read is passed on after this many bytes of bulk, so that it leaves before more of it comes and has to wait.
 const FLUSH_BYTES: usize = 128 * 1024;
 /// How often memory is counted.
@@ -273,19 +275,23 @@ impl Worker {
         }
     }
 
-    /// Writes what each dirty connection has waiting. Those that the turn's bytes did not reach are the first of the
-    /// next turn, before the one that used them up.
+    /// Writes what each dirty connection has waiting, a share at a time. Those that the turn's bytes did not reach are the
+    /// first of the next turn, before those that used them up.
     fn flush_dirty(&mut self, now: Moment) {
         let mut dirty = std::mem::take(&mut self.dirty);
         self.engine.take_dirty(&mut dirty);
-        let cut = dirty.iter().position(|&key| self.flush(now, key, TURN_BYTES));
-        if let Some(cut) = cut {
-            let last = dirty[cut];
-            dirty.drain(..=cut);
-            self.engine.put_back_dirty(&mut dirty);
-            self.engine.put_off(last);
+        let mut done = 0;
+        while done < dirty.len() && self.written < TURN_BYTES {
+            let key = dirty[done];
+            done += 1;
+            if self.flush(now, key, TURN_BYTES.min(self.written + SHARE_BYTES)) {
+                self.engine.put_off(key);
+            }
         }
-        dirty.clear();
+        dirty.drain(..done);
+        if !dirty.is_empty() {
+            self.engine.put_back_dirty(&mut dirty);
+        }
         self.dirty = dirty;
     }
 
@@ -362,7 +368,7 @@ impl Worker {
     }
 
     /// Writes what a connection has waiting, as far as its socket takes it and until the turn has written `most` bytes;
-    /// true if that was the end of it, and more waits.
+    /// true if more waits then.
     fn flush(&mut self, now: Moment, key: ConnKey, most: usize) -> bool {
         loop {
             let output = self.engine.output(key);
