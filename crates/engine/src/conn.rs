@@ -181,6 +181,8 @@ pub(crate) struct Conn {
     pub(crate) header_since: Option<Moment>,
     /// Since when the peer has not taken what waits.
     pub(crate) stalled_since: Option<Moment>,
+    /// What came and was dropped since it is closing.
+    pub(crate) unheard: usize,
     pub(crate) figures: ConnectionFigures,
     /// The parser's word for what was wrong.
     pub(crate) detail: Option<&'static str>,
@@ -218,6 +220,7 @@ impl Conn {
             idle_since: now,
             header_since: None,
             stalled_since: None,
+            unheard: 0,
             figures: ConnectionFigures::default(),
             detail: None,
         }

@@ -111,8 +111,12 @@ pub(crate) struct Exchange {
     pub(crate) request_trailers: Option<Box<HeaderList>>,
     /// Endpoints that it was given to before.
     pub(crate) tried: Vec<EndpointId>,
+    /// Those of them that went away without having processed it: they may well take it on another connection.
+    pub(crate) went_away: Vec<EndpointId>,
     /// How often it was put on a wire.
     pub(crate) sent_times: u32,
+    /// Interim answers that came.
+    pub(crate) interim_answers: u32,
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
     /// Final response headers were forwarded.
@@ -137,6 +141,17 @@ impl Exchange {
     /// The request is whole and could be sent again from its start.
     pub(crate) fn is_repeatable(&self) -> bool {
         self.is_replayable && self.client.is_received
+    }
+
+    /// Every endpoint was tried: those that went away may be asked once more, each over a fresh connection, while the
+    /// route's attempts last. False if that changes nothing.
+    pub(crate) fn may_ask_again(&mut self) -> bool {
+        if self.went_away.is_empty() || self.sent_times > self.retry.attempts {
+            return false;
+        }
+        self.tried.retain(|endpoint| !self.went_away.contains(endpoint));
+        self.went_away.clear();
+        true
     }
 
     /// Whether it is over, or its try is, at this moment.

@@ -13,8 +13,13 @@ pub(crate) struct Score {
 impl Score {
     /// Counts an event; false if it is one too many.
     pub(crate) fn add(&mut self, now: Moment, rate: Rate) -> bool {
+        self.add_many(now, rate, 1)
+    }
+
+    /// Counts an event that weighs as much as so many; false if that is too many.
+    pub(crate) fn add_many(&mut self, now: Moment, rate: Rate, events: usize) -> bool {
         let passed = now.since(self.at).as_secs_f32();
-        self.level = (self.level - passed * rate.per_second as f32).max(0.0) + 1.0;
+        self.level = (self.level - passed * rate.per_second as f32).max(0.0) + events as f32;
         self.at = now;
         self.level <= rate.burst as f32
     }

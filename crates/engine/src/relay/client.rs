@@ -163,6 +163,8 @@ impl Engine {
             is_retrying: false,
             request_trailers: None,
             tried: Vec::new(),
+            went_away: Vec::new(),
+            interim_answers: 0,
             sent_times: 0,
             is_grpc: head.is_grpc,
             is_head: head.is_head,

@@ -14,6 +14,10 @@ use std::time::Duration;
 /// Longest time that a closing connection's last bytes may take.
 pub(super) const LAST_BYTES: Duration = Duration::from_secs(5);
 
+/// What a peer may send meanwhile: more than comes in a turn, before there was a chance for the last bytes to leave. One
+/// that sends on and does not read is not going to notice them.
+pub(super) const UNHEARD_BYTES: usize = 2 << 20;
+
 impl Engine {
     /// Ends a connection from our side: GOAWAY if there is something to say, then whatever waits, then the socket.
     pub(super) fn end_conn(

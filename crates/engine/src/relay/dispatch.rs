@@ -20,11 +20,21 @@ impl Engine {
         }
     }
 
-    /// Picks an endpoint that was not tried yet. If there is none, the exchange fails: with `last` if all were tried.
+    /// Picks an endpoint that was not tried yet, or one that went away. If there is none, the exchange fails: with `last`
+    /// if all were tried.
     pub(super) fn pick(&mut self, now: Moment, exchange: ExchangeKey, last: ExchangeOutcome) -> Option<Pick> {
-        let ex = &self.exchanges[exchange];
-        let outcome = match self.services[ex.service].balancer.pick(now, &ex.tried) {
+        let ex = &mut self.exchanges[exchange];
+        let balancer = &mut self.services[ex.service].balancer;
+        let mut picked = balancer.pick(now, &ex.tried);
+        if picked == Err(NoPickReason::AllTried) && ex.may_ask_again() {
+            picked = balancer.pick(now, &ex.tried);
+        }
+        let outcome = match picked {
             Ok(pick) => return Some(pick),
+            // Some endpoint took a connection if it was sent.
+            Err(NoPickReason::AllTried) if last == ExchangeOutcome::ConnectFailed && ex.sent_times > 0 => {
+                ExchangeOutcome::UpstreamGone
+            }
             Err(NoPickReason::AllTried) => last,
             Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing) => ExchangeOutcome::NoEndpoint,
         };

@@ -11,6 +11,9 @@ use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
 use evenkeel_wire::http2::ErrorCode;
 
+/// Interim answers to one request. Early hints come once or a few times; nothing else bounds what has no end.
+const MOST_INTERIM_ANSWERS: u32 = 100;
+
 /// `grpc-status` UNAVAILABLE: the endpoint says that it cannot serve.
 const GRPC_UNAVAILABLE: u32 = 14;
 /// `grpc-status` RESOURCE_EXHAUSTED: the endpoint, or a quota, has no room.
@@ -87,7 +90,15 @@ impl Engine {
             self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
             return;
         }
-        if let Some((client, stream)) = self.exchanges[exchange].client.at {
+        let ex = &mut self.exchanges[exchange];
+        ex.interim_answers += 1;
+        if ex.interim_answers > MOST_INTERIM_ANSWERS {
+            self.stats.refused(Limit::InterimAnswers);
+            self.give_list(list);
+            self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::EnhanceYourCalm);
+            return;
+        }
+        if let Some((client, stream)) = ex.client.at {
             if self.is_output_full(client) {
                 return self.shed(now, exchange, list);
             }

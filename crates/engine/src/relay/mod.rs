@@ -311,6 +311,28 @@ impl Engine {
         }
     }
 
+    /// Leaves what waits for a connection to a later [`Engine::take_dirty`].
+    pub fn put_off(&mut self, key: ConnKey) {
+        if self.conns.has(key) {
+            self.mark_dirty(key);
+        }
+    }
+
+    /// Puts connections that were taken, and not written to, before those that have come to be dirty since; `keys` is
+    /// left empty.
+    pub fn put_back_dirty(&mut self, keys: &mut Vec<ConnKey>) {
+        for &key in &self.dirty {
+            if let Some(conn) = self.conns.get_mut(key) {
+                conn.is_dirty = false;
+            }
+        }
+        keys.append(&mut self.dirty);
+        keys.retain(|&key| {
+            self.conns.get_mut(key).is_some_and(|conn| !std::mem::replace(&mut conn.is_dirty, true))
+        });
+        std::mem::swap(keys, &mut self.dirty);
+    }
+
     /// Moves what is to be done to `into`, which must be empty.
     pub fn take_actions(&mut self, into: &mut Vec<Action>) {
         std::mem::swap(&mut self.actions, into);

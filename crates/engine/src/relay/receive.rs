@@ -1,6 +1,7 @@
 //! Bytes to frames, and each frame to whom it concerns. What belongs to the connection itself is done here.
 
 use super::Engine;
+use super::close::UNHEARD_BYTES;
 use super::drain::PING as DRAIN_PING;
 use crate::conn::{GoAwaySent, Phase, Role};
 use crate::keys::ConnKey;
@@ -19,6 +20,9 @@ const NOT_HTTP1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
 /// message has a prefix of five octets.
 const LEAST_DATA: u32 = 5;
 
+/// As many streams are visited at the cost of a frame when SETTINGS move their windows.
+const STREAMS_A_FRAME: usize = 16;
+
 /// The fatal alert protocol_version (RFC 8446 §6.2), which TLS clients show as what it is.
 const TLS_ALERT: &[u8] = &[0x15, 3, 1, 0, 2, 2, 70];
 
@@ -28,7 +32,13 @@ impl Engine {
         let Some(conn) = self.conns.get_mut(key) else { return };
         conn.figures.bytes_in += bytes.len() as u64;
         match conn.phase {
-            Phase::Closing(_) | Phase::Connecting => {}
+            Phase::Closing(reason) => {
+                conn.unheard += bytes.len();
+                if conn.unheard > UNHEARD_BYTES {
+                    self.cut_conn(now, key, reason);
+                }
+            }
+            Phase::Connecting => {}
             Phase::Detecting => {
                 let Some(client) = conn.client_mut() else { return };
                 let mut first = std::mem::take(&mut client.first_bytes);
@@ -231,8 +241,13 @@ impl Engine {
 
     /// Counts a frame that costs us and brings nothing; false if the connection was ended for it.
     pub(super) fn count_control(&mut self, now: Moment, key: ConnKey) -> bool {
+        self.count_controls(now, key, 1)
+    }
+
+    /// The same for a frame that costs as much as so many.
+    fn count_controls(&mut self, now: Moment, key: ConnKey, frames: usize) -> bool {
         let conn = &mut self.conns[key];
-        if !conn.control.add(now, self.limits.control_frames) {
+        if !conn.control.add_many(now, self.limits.control_frames, frames) {
             self.stats.refused(Limit::ControlFrames);
             let (code, reason) = (ErrorCode::EnhanceYourCalm, CloseReason::ControlFlood);
             self.refuse_peer(now, key, code, reason, "more control or empty frames than work");
@@ -292,8 +307,14 @@ impl Engine {
             conn.phase = Phase::Open;
         }
         self.mark_dirty(key);
-        if change.window_delta != 0 && !self.shift_windows(now, key, change.window_delta) {
-            return;
+        if change.window_delta != 0 {
+            let visits = self.conns[key].streams.len() / STREAMS_A_FRAME;
+            if visits > 0 && !self.count_controls(now, key, visits) {
+                return;
+            }
+            if !self.shift_windows(now, key, change.window_delta) {
+                return;
+            }
         }
         match (is_greeting, is_client) {
             (true, true) if self.drain.is_some() => self.announce_end(now, key),

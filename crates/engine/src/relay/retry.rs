@@ -17,11 +17,18 @@ impl Engine {
         self.leave_upstream(now, exchange, None);
         let ex = &self.exchanges[exchange];
         if !ex.is_replayable || ex.sent_times > ex.retry.attempts {
+            // Some endpoint took a connection if it was sent.
+            let took = outcome == ExchangeOutcome::ConnectFailed && ex.sent_times > 0;
+            let outcome = if took { ExchangeOutcome::UpstreamGone } else { outcome };
             self.fail(now, exchange, outcome);
             return;
         }
         if let Some((_, endpoint)) = self.leave_endpoint(exchange) {
-            self.exchanges[exchange].tried.push(endpoint);
+            let ex = &mut self.exchanges[exchange];
+            ex.tried.push(endpoint);
+            if outcome == ExchangeOutcome::UpstreamGone {
+                ex.went_away.push(endpoint);
+            }
         }
         let Some(pick) = self.pick(now, exchange, outcome) else { return };
         self.count_retry(exchange, RetryReason::Unprocessed);

@@ -144,3 +144,37 @@ fn a_frame_that_the_network_cuts_into_crumbs_is_no_flood() {
     }
     assert_eq!(bench.session_ends(), []);
 }
+
+#[test]
+fn settings_that_move_the_windows_of_many_streams_count_more_the_more_there_are() {
+    // Each SETTINGS is one, and one more for each sixteen streams; the first ones leave no score.
+    for (streams, each) in [(15, 1), (16, 2), (32, 3)] {
+        let fits = BURST / each;
+        for (frames, ends) in [(fits, vec![]), (fits + 1, vec![CloseReason::ControlFlood])] {
+            let mut bench = bench();
+            for stream in 1..streams {
+                bench.clients[0].request(1 + 2 * stream, false);
+            }
+            bench.carry();
+            for n in 0..frames {
+                // INITIAL_WINDOW_SIZE: another one each time.
+                bench.clients[0].frame(4, 0, 0, &[0, 4, 0, 0, 0, n as u8]);
+                bench.carry();
+            }
+            assert_eq!(bench.session_ends(), ends, "{streams} streams, {frames} frames");
+        }
+    }
+}
+
+#[test]
+fn settings_that_leave_the_windows_as_they_are_count_once_however_many_streams_there_are() {
+    let mut bench = bench();
+    for stream in 1..64 {
+        bench.clients[0].request(1 + 2 * stream, false);
+    }
+    for _ in 0..BURST {
+        bench.clients[0].frame(4, 0, 0, &[]);
+    }
+    bench.carry();
+    assert_eq!(bench.session_ends(), []);
+}

@@ -3,7 +3,7 @@
 use crate::bench::Bench;
 use crate::peer::Seen;
 use evenkeel_core::policy::{ServicePolicy, Timeouts};
-use evenkeel_core::reason::ExchangeOutcome;
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_wire::http2::ErrorCode;
 use std::time::Duration;
 
@@ -94,4 +94,34 @@ fn an_endpoint_that_does_not_take_a_request_is_given_up_with_an_answer() {
     let answer = Seen::Headers { stream: 1, status: "504".to_owned(), is_end: false };
     assert!(bench.clients[0].seen.contains(&answer), "{:?}", bench.clients[0].seen);
     assert_eq!(bench.ended(ExchangeOutcome::SendTimeout), 1);
+}
+
+/// A client that does not read was ended, and its last bytes wait.
+fn closing() -> Bench {
+    let mut bench = Bench::new(ServicePolicy::default(), 1);
+    bench.client();
+    bench.carry();
+    let key = bench.clients[0].key;
+    // PRIORITY that depends on itself on no stream at all: a fault of the connection.
+    bench.engine.received(bench.now, key, &[0, 0, 5, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
+    assert!(!bench.engine.output(key).is_empty());
+    bench
+}
+
+#[test]
+fn a_session_that_is_closing_hears_two_mebibytes_and_is_cut_at_a_byte_more() {
+    for (more, ends) in [(0, vec![]), (1, vec![CloseReason::ProtocolError])] {
+        let mut bench = closing();
+        let key = bench.clients[0].key;
+        for _ in 0..32 {
+            bench.engine.received(bench.now, key, &[6; 64 * 1024]);
+        }
+        assert!(!bench.engine.output(key).is_empty());
+        bench.engine.received(bench.now, key, &[6; 1][..more]);
+        assert_eq!(bench.engine.output(key).is_empty(), more == 1);
+        if more == 1 {
+            bench.carry();
+        }
+        assert_eq!(bench.session_ends(), ends);
+    }
 }

@@ -4,7 +4,7 @@ use crate::bench::Bench;
 use crate::peer::Seen;
 use evenkeel_core::endpoint::EndpointState::Ready;
 use evenkeel_core::policy::ServicePolicy;
-use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
+use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_wire::http2::ErrorCode;
 
 /// A client with stream 1, whose request is whole or not, at an endpoint.
@@ -37,6 +37,25 @@ fn interim_answers_come_before_the_final_one() {
     bench.carry();
     assert_eq!(bench.clients[0].statuses(), [(1, "100"), (1, "103"), (1, "103"), (1, "200")]);
     assert_eq!(bench.clients[0].body, b"body");
+}
+
+#[test]
+fn a_hundred_interim_answers_pass_and_one_more_ends_the_exchange() {
+    for (interim, statuses, refused) in [(100, 101, 0), (101, 101, 1)] {
+        let mut bench = asked(true);
+        for _ in 0..interim {
+            bench.endpoints[0].headers(1, &[(":status", "103")], false);
+        }
+        bench.endpoints[0].answer(1, true);
+        bench.carry();
+        let seen = bench.clients[0].statuses();
+        let last = if refused == 0 { (1, "200") } else { (1, "502") };
+        assert_eq!((seen.len(), seen.last()), (statuses, Some(&last)));
+        assert_eq!(bench.refused(Limit::InterimAnswers), refused);
+        assert_eq!(bench.ended(ExchangeOutcome::UpstreamProtocolError), refused);
+        assert_eq!(bench.endpoints[0].resets().len() as u64, refused);
+        assert!(!bench.endpoints[0].is_closed);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use evenkeel_core::event::EventKind;
 use evenkeel_core::id::ServiceId;
 use evenkeel_core::policy::{Ejection, Retry, RetryOn, RoutePolicy, ServicePolicy};
 use evenkeel_core::reason::{ExchangeOutcome, Limit, RetryReason};
+use evenkeel_engine::ConnectFailure;
 use evenkeel_engine::PeerEnd;
 use evenkeel_wire::http2::ErrorCode;
 use std::time::Duration;
@@ -438,4 +439,53 @@ fn a_few_failed_exchanges_a_second_are_told_with_their_endpoint_and_all_are_coun
         left_out: 19,
     };
     assert_eq!(told.last(), Some(&&expected));
+}
+
+/// The connection's endpoint says that it processed nothing, and goes.
+fn go_away(bench: &mut Bench, endpoint: usize) {
+    bench.endpoints[endpoint].frame(7, 0, 0, &[0, 0, 0, 0, 0, 0, 0, ErrorCode::EnhanceYourCalm as u8]);
+    bench.carry();
+}
+
+#[test]
+fn endpoints_that_all_went_away_are_asked_again_on_fresh_connections_while_attempts_last() {
+    for endpoints in [1, 2] {
+        let mut bench = asked(Retry::default(), endpoints);
+        for n in 0..Retry::default().attempts as usize {
+            go_away(&mut bench, n);
+            assert_eq!(bench.clients[0].statuses(), [], "{endpoints}");
+            assert_eq!(bench.open(), n + 1);
+        }
+        let last = bench.endpoints.len() - 1;
+        bench.endpoints[last].answer(1, true);
+        bench.carry();
+        assert_eq!(bench.clients[0].statuses(), [(1, "200")]);
+    }
+}
+
+#[test]
+fn endpoints_that_go_away_each_time_are_asked_as_often_as_allowed_and_no_more() {
+    let mut bench = asked(Retry { attempts: 1, ..Retry::default() }, 1);
+    go_away(&mut bench, 0);
+    bench.open();
+    go_away(&mut bench, 1);
+    assert_eq!(bench.clients[0].statuses(), [(1, "503")]);
+    assert_eq!((bench.asked.len(), bench.outcomes(ExchangeOutcome::UpstreamGone)), (0, 1));
+    assert_eq!(retries(&bench, RetryReason::Unprocessed), 1);
+}
+
+#[test]
+fn an_exchange_that_was_sent_does_not_end_as_if_nobody_took_a_connection() {
+    // One goes away and the other takes no connection; then the first takes none either.
+    let mut bench = asked(Retry::default(), 2);
+    go_away(&mut bench, 0);
+    for _ in 0..2 {
+        assert_eq!(bench.clients[0].statuses(), []);
+        let (key, _) = bench.asked.remove(0);
+        bench.engine.connect_failed(bench.now, key, ConnectFailure::Refused);
+        bench.carry();
+    }
+    assert_eq!(bench.clients[0].statuses(), [(1, "503")]);
+    assert_eq!((bench.asked.len(), bench.outcomes(ExchangeOutcome::UpstreamGone)), (0, 1));
+    assert_eq!(bench.outcomes(ExchangeOutcome::ConnectFailed), 0);
 }

@@ -21,10 +21,12 @@ use std::time::Duration;
 const READ_BYTES: usize = 64 * 1024;
 /// A turn ends after this many reads, ...
 const TURN_READS: usize = 128;
-/// ... this many bytes, ...
+/// ... this many bytes, and it writes no more than this many, ...
 const TURN_BYTES: usize = 1 << 20;
-/// ... or this much time; what is left stays ready.
+/// ... or this much time; what is left stays ready, or dirty, for the next turn.
 const TURN_TIME: Duration = Duration::from_micros(500);
+/// A connection writes this many at once before the next one has its share, however fast its peer takes them.
+const SHARE_BYTES: usize = TURN_BYTES / 4;
 /// What was read is passed on after this many bytes of bulk, so that it leaves before more of it comes and has to wait.
 const FLUSH_BYTES: usize = 128 * 1024;
 /// How often memory is counted.
@@ -52,6 +54,8 @@ pub(super) struct Worker {
     ready: VecDeque<ConnKey>,
     buffer: Box<[u8]>,
     dirty: Vec<ConnKey>,
+    /// Bytes written in this turn.
+    written: usize,
     actions: Vec<Action>,
     is_draining: bool,
     /// Connections may still come, even while it drains.
@@ -77,6 +81,7 @@ impl Worker {
             ready: VecDeque::new(),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             dirty: Vec::new(),
+            written: 0,
             actions: Vec::new(),
             is_draining: false,
             is_accepting: true,
@@ -102,7 +107,7 @@ impl Worker {
     /// Whether a drain has ended the last session, and its peer has heard so.
     fn is_over(&self) -> bool {
         let is_quiet = self.engine.sessions() == 0 && !self.sockets.is_lingering();
-        self.is_draining && !self.is_accepting && is_quiet
+        self.is_draining && !self.is_accepting && is_quiet && !self.engine.has_work()
     }
 
     fn timeout(&mut self) -> Duration {
@@ -116,6 +121,7 @@ impl Worker {
     }
 
     fn turn(&mut self, now: Moment, events: &Events) {
+        self.written = 0;
         for event in events {
             let token = event.token();
             if token == INBOX {
@@ -135,8 +141,9 @@ impl Worker {
                 socket.is_ready = true;
                 self.ready.push_back(key);
             }
-            if event.is_writable() && !self.engine.output(key).is_empty() {
-                self.flush(now, key);
+            // Half of the turn's bytes are for those that wait in the queue already.
+            if event.is_writable() && self.flush(now, key, TURN_BYTES / 2) {
+                self.engine.put_off(key);
             }
         }
         self.read_ready(now);
@@ -175,7 +182,7 @@ impl Worker {
         match socket.stream.read(&mut self.buffer) {
             Ok(0) => {
                 // A peer that ends its side may still read what was just said to it.
-                self.flush(now, key);
+                self.flush(now, key, self.written + TURN_BYTES);
                 self.ended(now, key, PeerEnd::Closed);
             }
             Ok(n) => {
@@ -254,17 +261,38 @@ impl Worker {
         self.ready.push_back(key);
     }
 
-    /// Applies actions and writes outputs until nothing is left to do.
+    /// Applies actions and writes outputs until nothing is left to do, or the turn's bytes or time are used up: a peer
+    /// that reads as fast as we write, and has much to come, is no reason to leave all others waiting.
     fn settle(&mut self, now: Moment) {
+        let mut is_first = true;
         while self.engine.has_work() {
             self.apply_actions(now);
-            let mut dirty = std::mem::take(&mut self.dirty);
-            self.engine.take_dirty(&mut dirty);
-            for key in dirty.drain(..) {
-                self.flush(now, key);
+            let is_late = !std::mem::take(&mut is_first) && self.clock.now().since(now) > TURN_TIME;
+            if is_late || self.written >= TURN_BYTES {
+                return;
             }
-            self.dirty = dirty;
+            self.flush_dirty(now);
         }
+    }
+
+    /// Writes what each dirty connection has waiting, a share at a time. Those that the turn's bytes did not reach are the
+    /// first of the next turn, before those that used them up.
+    fn flush_dirty(&mut self, now: Moment) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        self.engine.take_dirty(&mut dirty);
+        let mut done = 0;
+        while done < dirty.len() && self.written < TURN_BYTES {
+            let key = dirty[done];
+            done += 1;
+            if self.flush(now, key, TURN_BYTES.min(self.written + SHARE_BYTES)) {
+                self.engine.put_off(key);
+            }
+        }
+        dirty.drain(..done);
+        if !dirty.is_empty() {
+            self.engine.put_back_dirty(&mut dirty);
+        }
+        self.dirty = dirty;
     }
 
     fn apply_actions(&mut self, now: Moment) {
@@ -339,19 +367,33 @@ impl Worker {
         self.engine.connected(now, key);
     }
 
-    /// Writes what a connection has waiting, as far as its socket takes it.
-    fn flush(&mut self, now: Moment, key: ConnKey) {
+    /// Writes what a connection has waiting, as far as its socket takes it and until the turn has written `most` bytes;
+    /// true if more waits then.
+    fn flush(&mut self, now: Moment, key: ConnKey, most: usize) -> bool {
         loop {
             let output = self.engine.output(key);
             if output.is_empty() {
-                return;
+                return false;
             }
-            let Some(socket) = self.sockets.get(key).filter(|s| !s.is_write_failed) else { return };
-            match socket.stream.write(output) {
-                Ok(n) => self.engine.wrote(now, key, n),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return self.engine.wrote(now, key, 0),
+            let Some(socket) = self.sockets.get(key).filter(|s| !s.is_write_failed) else { return false };
+            let room = most.saturating_sub(self.written);
+            if room == 0 {
+                return true;
+            }
+            match socket.stream.write(&output[..output.len().min(room)]) {
+                Ok(n) => {
+                    self.written += n;
+                    self.engine.wrote(now, key, n);
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.engine.wrote(now, key, 0);
+                    return false;
+                }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return self.write_failed(now, key),
+                Err(_) => {
+                    self.write_failed(now, key);
+                    return false;
+                }
             }
         }
     }

@@ -234,3 +234,100 @@ fn the_kernel_watches_the_peers_of_both_sides() {
         assert_eq!(options.tcp_keepalive_time().unwrap(), send);
     }
 }
+
+/// One entry of 4,000 octets in the table, and then requests of 15 references to it each.
+fn swelling_requests() -> Vec<Vec<u8>> {
+    let value = [&[0x7f, 0xa1, 0x1e][..], &[b'v'; 4_000]].concat();
+    let first = [&[0x83, 0x84, 0x86, 0x01, 1, b'a', 0x40, 1, b'x'][..], &value].concat();
+    let next = [&[0x83, 0x84, 0x86, 0x01, 1, b'a'][..], &[0xbe; 15]].concat();
+    let frame = |stream: u8| {
+        let block = if stream == 3 { &first } else { &next };
+        let head = [0, (block.len() >> 8) as u8, block.len() as u8, 1, 5, 0, 0, 0, stream];
+        [&head[..], block].concat()
+    };
+    (0..99).map(|n| frame(3 + 2 * n)).collect()
+}
+
+#[test]
+fn a_turn_ends_though_an_endpoint_takes_all_that_a_client_can_make_of_a_few_bytes() {
+    let mut hand = Hand::new();
+    let (mut client, mut end) = hand.upstream();
+    end.write_all(&[SETTINGS, &[0, 0, 0, 4, 1, 0, 0, 0, 0]].concat()).unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut part = vec![0; 1 << 20];
+        while end.read(&mut part).is_ok_and(|n| n > 0) {}
+    });
+    for part in swelling_requests() {
+        client.write_all(&part).unwrap();
+    }
+    let (mut written, mut most) = (0, 0);
+    hand.turn_until(|w| {
+        written += w.written;
+        most = most.max(w.written);
+        written > 98 * 60_000
+    });
+    assert!(most <= TURN_BYTES, "{most}");
+    drop(hand);
+    reader.join().unwrap();
+}
+
+#[test]
+fn who_was_not_reached_in_a_turn_is_written_to_before_the_one_that_filled_it() {
+    let mut hand = Hand::new();
+    let clients: Vec<_> = (0..3).map(|_| hand.connect()).collect();
+    for mut client in &clients {
+        client.write_all(&[PREFACE, SETTINGS].concat()).unwrap();
+    }
+    hand.turn_until(|w| w.engine.sessions() == 3 && w.ready.is_empty() && !w.engine.has_work());
+    let now = hand.worker.clock.now();
+    let keys: Vec<_> = (0..3).map(ConnKey::from_bits).collect();
+    for &key in &keys {
+        let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[7; 8]].concat();
+        hand.worker.engine.received(now, key, &ping);
+    }
+    hand.worker.written = TURN_BYTES - 3;
+    hand.worker.settle(now);
+    assert_eq!(hand.worker.written, TURN_BYTES);
+    let waiting = |w: &Worker| keys.iter().map(|&k| w.engine.output(k).len()).collect::<Vec<_>>();
+    assert_eq!(waiting(&hand.worker), [14, 17, 17]);
+    hand.worker.written = TURN_BYTES - 30;
+    hand.worker.settle(now);
+    assert_eq!(waiting(&hand.worker), [14, 0, 4]);
+    hand.worker.written = TURN_BYTES - 15;
+    hand.worker.settle(now);
+    assert_eq!(waiting(&hand.worker), [0, 0, 3], "the first has waited longer by then");
+    assert!(hand.worker.timeout().is_zero());
+    hand.worker.written = 0;
+    hand.worker.settle(now);
+    assert_eq!(waiting(&hand.worker), [0, 0, 0]);
+}
+
+#[test]
+fn a_connection_that_has_much_to_write_leaves_the_next_one_its_share() {
+    let mut hand = Hand::new();
+    let (_client, mut end) = hand.upstream();
+    end.write_all(&[SETTINGS, &[0, 0, 0, 4, 1, 0, 0, 0, 0]].concat()).unwrap();
+    let mut other = hand.connect();
+    other.write_all(&[PREFACE, SETTINGS].concat()).unwrap();
+    let (client, upstream, other) = (0, 1, 2);
+    let [client, upstream, other] = [client, upstream, other].map(ConnKey::from_bits);
+    let mut part = [0; 512];
+    end.set_nonblocking(true).unwrap();
+    let mut seen = Vec::new();
+    hand.turn_until(|w| {
+        let n = end.read(&mut part).unwrap_or(0);
+        seen.extend_from_slice(&part[..n]);
+        let is_asked = seen.windows(6).any(|w| w == [1, 5, 0, 0, 0, 1]);
+        is_asked && w.engine.sessions() == 2 && w.ready.is_empty() && !w.engine.has_work()
+    });
+    let now = hand.worker.clock.now();
+    for part in swelling_requests() {
+        hand.worker.engine.received(now, client, &part);
+    }
+    hand.worker.engine.received(now, other, &[&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[7; 8]].concat());
+    assert_eq!(hand.worker.engine.output(other).len(), 17);
+    hand.worker.written = TURN_BYTES - SHARE_BYTES - 17;
+    hand.worker.settle(now);
+    assert!(!hand.worker.engine.output(upstream).is_empty());
+    assert!(hand.worker.engine.output(other).is_empty());
+}
