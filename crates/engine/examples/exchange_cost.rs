@@ -81,11 +81,11 @@ impl Client {
 /// Appends a literal: how its name is told, then its value without Huffman coding.
 fn string(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     block.extend_from_slice(name);
-    match value.len() {
-        short @ ..127 => block.push(short as u8),
-        long => {
-            block.extend_from_slice(&[0x7f, 0x80 | ((long - 127) & 0x7f) as u8, ((long - 127) >> 7) as u8])
-        }
+    if value.len() < 127 {
+        block.push(value.len() as u8);
+    } else {
+        let rest = value.len() - 127;
+        block.extend_from_slice(&[0x7f, 0x80 | (rest & 0x7f) as u8, (rest >> 7) as u8]);
     }
     block.extend_from_slice(value);
 }

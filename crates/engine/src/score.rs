@@ -34,6 +34,12 @@ impl Score {
         is_counted
     }
 
+    /// Whether more than this many events stand.
+    pub(crate) fn is_above(&self, now: Moment, rate: Rate, events: u32) -> bool {
+        let most = events as f32;
+        self.level > most && self.level - now.since(self.at).as_secs_f32() * rate.per_second as f32 > most
+    }
+
     /// Useful work makes room for one more.
     pub(crate) fn forgive(&mut self) {
         self.level = (self.level - 1.0).max(0.0);

@@ -100,7 +100,7 @@ fn references_that_grow_on_their_way_to_the_endpoint_stay_within_its_output() ->
     // 15 references are 15 bytes here and 60 KB for an endpoint, since the name is none that is indexed there.
     let grown = Block::request(PATH).raw(&[0xbe; 15]);
     let attack =
-        Attack::named("amplification by references").within_cpu(Duration::from_millis(1)).within_mib(96);
+        Attack::named("amplification by references").within_cpu(Duration::from_millis(1)).within_mib(300);
     Arena::start()?.withstands(&attack, |siege| {
         siege.again_and_again(|attacker| {
             attacker.open(&Block::request(PATH).entered("x", &[b'a'; 4_000]), flag::END_STREAM);

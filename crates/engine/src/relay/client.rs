@@ -13,6 +13,10 @@ use evenkeel_wire::hpack::HeaderList;
 use evenkeel_wire::http2::ErrorCode;
 use std::time::Duration;
 
+/// Resets lately above which a client's requests go out only once all that came with them was read: most are cancelled
+/// by then, and no endpoint need hear of them.
+const OFTEN: u32 = 16;
+
 impl Engine {
     /// HEADERS from a client.
     pub(super) fn client_headers(
@@ -201,7 +205,11 @@ impl Engine {
             ex.deadline = now + timeout;
             self.arm_exchange(exchange, now + timeout);
         }
-        self.dispatch(now, exchange);
+        if self.conns[key].resets.is_above(now, self.limits.resets, OFTEN) {
+            self.deferred.push(exchange);
+        } else {
+            self.dispatch(now, exchange);
+        }
     }
 
     fn request_trailers(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {

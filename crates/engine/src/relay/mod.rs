@@ -30,7 +30,7 @@ use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role, TableOffer};
 use crate::deadlines::Deadlines;
 use crate::exchange::Exchange;
 use crate::failures::Failures;
-use crate::keys::{ConnKey, ConnMark, ExchangeMark, PoolKey, PoolMark};
+use crate::keys::{ConnKey, ConnMark, ExchangeKey, ExchangeMark, PoolKey, PoolMark};
 use crate::output::BufferPool;
 use crate::request_id::RequestIds;
 use crate::slots::Slots;
@@ -121,6 +121,8 @@ pub struct Engine {
     due_upstreams: Vec<ConnKey>,
     /// Streams to be cancelled at upstreams, when the exchange is gone.
     cancels: Vec<(ConnKey, Cancel)>,
+    /// Requests of clients that cancel often, until all that came with them is read.
+    deferred: Vec<ExchangeKey>,
     is_settling: bool,
     actions: Vec<Action>,
     failures: Failures,
@@ -173,6 +175,7 @@ impl Engine {
             due_clients: Vec::new(),
             due_upstreams: Vec::new(),
             cancels: Vec::new(),
+            deferred: Vec::new(),
             is_settling: false,
             actions: Vec::new(),
             failures: Failures::default(),

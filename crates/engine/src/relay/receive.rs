@@ -96,6 +96,11 @@ impl Engine {
                 break;
             }
         }
+        for exchange in std::mem::take(&mut self.deferred) {
+            if self.exchanges.has(exchange) {
+                self.dispatch(now, exchange);
+            }
+        }
         self.reader_bytes -= held;
         let Some(conn) = self.conns.get_mut(key) else { return };
         self.reader_bytes += reader.held_bytes();

@@ -97,3 +97,20 @@ fn resets_of_calls_that_were_answered_are_told_at_once() {
     assert_eq!(resets.len(), 30);
     assert!(resets.iter().all(|(_, code)| *code == ErrorCode::Cancel));
 }
+
+#[test]
+fn what_a_client_that_cancels_often_cancels_at_once_never_reaches_an_endpoint() {
+    let mut bench = bench();
+    cancel(&mut bench, odd(3, 17));
+    let before = bench.endpoints[0].headers_seen();
+    cancel(&mut bench, odd(37, 40));
+    assert_eq!(bench.endpoints[0].headers_seen(), before);
+    // What it means is asked as ever.
+    bench.endpoints[0].pong();
+    bench.clients[0].request(117, true);
+    bench.carry();
+    assert_eq!(bench.endpoints[0].headers_seen(), before + 1);
+    bench.endpoints[0].answer(117, true);
+    bench.carry();
+    assert_eq!(bench.clients[0].statuses(), [(1, "200"), (117, "200")]);
+}

@@ -29,6 +29,8 @@ const TURN_TIME: Duration = Duration::from_micros(500);
 const SHARE_BYTES: usize = TURN_BYTES / 4;
 /// What was read is passed on after this many bytes of bulk, so that it leaves before more of it comes and has to wait.
 const FLUSH_BYTES: usize = 128 * 1024;
+/// How often a turn looks whether more came while it read, before it writes.
+const MOST_LOOKS: usize = 3;
 /// How often memory is counted.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(5);
 /// Longest sleep, so that the stall check sees a living thread.
@@ -98,10 +100,41 @@ impl Worker {
             super::wait(&mut self.poll, &mut events, Some(timeout));
             let began = self.clock.now();
             self.shared.turn_since.store(began.as_nanos().max(1), Ordering::Relaxed);
-            self.turn(began, &events);
+            self.turn(began, &mut events);
             self.shared.stats.turn_took(self.clock.now().since(began));
         }
         self.engine.drain_progress()
+    }
+
+    fn turn(&mut self, now: Moment, events: &mut Events) {
+        self.written = 0;
+        self.read_all(now, events);
+        self.take_inbox(now);
+        self.engine.tick(now);
+        self.settle(now);
+        self.sockets.sweep(now);
+        if now >= self.memory_due {
+            self.engine.publish_memory();
+            self.memory_due = now + MEMORY_INTERVAL;
+        }
+    }
+
+    /// Reads what is ready, and what has become so meanwhile if something waits to be written: one write then does for
+    /// more of it.
+    fn read_all(&mut self, now: Moment, events: &mut Events) {
+        for _ in 0..MOST_LOOKS {
+            self.take_events(now, events);
+            self.read_ready(now);
+            if !self.engine.has_work() {
+                return;
+            }
+            super::wait(&mut self.poll, events, Some(Duration::ZERO));
+            if events.is_empty() {
+                return;
+            }
+        }
+        self.take_events(now, events);
+        self.read_ready(now);
     }
 
     /// Whether a drain has ended the last session, and its peer has heard so.
@@ -120,8 +153,8 @@ impl Worker {
         next.map_or(MOST_SLEEP, |at| at.since(now).min(MOST_SLEEP))
     }
 
-    fn turn(&mut self, now: Moment, events: &Events) {
-        self.written = 0;
+    /// Notes which sockets are ready.
+    fn take_events(&mut self, now: Moment, events: &Events) {
         for event in events {
             let token = event.token();
             if token == INBOX {
@@ -145,15 +178,6 @@ impl Worker {
             if event.is_writable() && self.flush(now, key, TURN_BYTES / 2) {
                 self.engine.put_off(key);
             }
-        }
-        self.read_ready(now);
-        self.take_inbox(now);
-        self.engine.tick(now);
-        self.settle(now);
-        self.sockets.sweep(now);
-        if now >= self.memory_due {
-            self.engine.publish_memory();
-            self.memory_due = now + MEMORY_INTERVAL;
         }
     }
 

@@ -84,7 +84,7 @@ impl Hand {
             let timeout = self.worker.timeout().min(Duration::from_millis(20));
             self.worker.poll.poll(&mut self.events, Some(timeout)).unwrap();
             let now = self.worker.clock.now();
-            self.worker.turn(now, &self.events);
+            self.worker.turn(now, &mut self.events);
         }
     }
 
@@ -130,7 +130,7 @@ fn a_session_that_takes_the_place_of_one_just_ended_leaves_no_count_behind() {
     hand.worker.poll.poll(&mut hand.events, Some(Duration::from_secs(5))).unwrap();
     // One turn reads what ends the first session and takes the second one in.
     let now = hand.worker.clock.now();
-    hand.worker.turn(now, &hand.events);
+    hand.worker.turn(now, &mut hand.events);
     hand.turn_until(|w| w.engine.sessions() == 1 && w.ready.is_empty());
     assert_eq!(hand.worker.shared.inbox.sessions(), 1);
     drop(second);
