@@ -20,7 +20,20 @@ fn bench() -> Bench {
     bench
 }
 
-fn cancel(bench: &mut Bench, streams: impl Iterator<Item = u32>) {
+/// A client asks for these, and wants them no more when the endpoint has heard of them.
+fn cancel(bench: &mut Bench, streams: impl Iterator<Item = u32> + Clone) {
+    for stream in streams.clone() {
+        bench.clients[0].request(stream, true);
+    }
+    bench.carry();
+    for stream in streams {
+        bench.clients[0].reset(stream);
+    }
+    bench.carry();
+}
+
+/// The same, all in one read.
+fn cancel_at_once(bench: &mut Bench, streams: impl Iterator<Item = u32>) {
     for stream in streams {
         bench.clients[0].request(stream, true);
         bench.clients[0].reset(stream);
@@ -28,7 +41,7 @@ fn cancel(bench: &mut Bench, streams: impl Iterator<Item = u32>) {
     bench.carry();
 }
 
-fn odd(from: u32, count: u32) -> impl Iterator<Item = u32> {
+fn odd(from: u32, count: u32) -> impl Iterator<Item = u32> + Clone {
     (0..count).map(move |n| from + 2 * n)
 }
 
@@ -101,16 +114,17 @@ fn resets_of_calls_that_were_answered_are_told_at_once() {
 #[test]
 fn what_a_client_that_cancels_often_cancels_at_once_never_reaches_an_endpoint() {
     let mut bench = bench();
-    cancel(&mut bench, odd(3, 17));
+    cancel_at_once(&mut bench, odd(3, 17));
     let before = bench.endpoints[0].headers_seen();
-    cancel(&mut bench, odd(37, 40));
+    cancel_at_once(&mut bench, odd(37, 40));
     assert_eq!(bench.endpoints[0].headers_seen(), before);
     // What it means is asked as ever.
     bench.endpoints[0].pong();
     bench.clients[0].request(117, true);
     bench.carry();
     assert_eq!(bench.endpoints[0].headers_seen(), before + 1);
-    bench.endpoints[0].answer(117, true);
+    // At the endpoint it follows the eighteen that it has heard of.
+    bench.endpoints[0].answer(37, true);
     bench.carry();
     assert_eq!(bench.clients[0].statuses(), [(1, "200"), (117, "200")]);
 }
