@@ -174,9 +174,11 @@ impl Engine {
         let conn = &mut self.conns[key];
         match frame {
             Frame::Data { stream, payload, flow_bytes, is_end, frame_payload, .. } => {
-                // Parts of a frame are as small as the network made them, and say nothing.
+                // Parts of a frame are as small as the network made them, and say nothing. An endpoint's crumbs are many
+                // streams' answers, and each goes to a client that wants it.
+                let least = if conn.is_client() { LEAST_DATA } else { 1 };
                 match frame_payload {
-                    Some(whole) if whole < LEAST_DATA && !is_end => {
+                    Some(whole) if whole < least && !is_end => {
                         if !self.count_control(now, key) {
                             return;
                         }
