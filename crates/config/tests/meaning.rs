@@ -40,6 +40,7 @@ limits:
   control_frames: { burst: 20, per_second: 21 }
   upstream_resets: { burst: 24, per_second: 25 }
   early_resets: 26
+  interim_answers: 27
   reset_linger: 22ms
   settings_ack: 23s
   indexed_headers: [grpc-timeout, ":path"]
@@ -177,6 +178,7 @@ fn every_limit_reaches_the_model() {
         control_frames: Rate { burst: 20, per_second: 21 },
         upstream_resets: Rate { burst: 24, per_second: 25 },
         early_resets: 26,
+        interim_answers: 27,
         reset_linger: Duration::from_millis(22),
         settings_ack: Duration::from_secs(23),
         indexed_headers: [IndexedHeader::Path, IndexedHeader::GrpcTimeout].into_iter().collect(),

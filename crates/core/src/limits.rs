@@ -64,6 +64,8 @@ pub struct Limits {
     pub upstream_resets: Rate,
     /// Resets of calls that had just begun which an endpoint may not have seen; servers on Rust's `h2` take 20.
     pub early_resets: u32,
+    /// Interim answers (1xx) to one request; an endpoint that sends more has broken the protocol's sense, if not its word.
+    pub interim_answers: u32,
     /// How long a stream that we reset counts at its endpoint if the endpoint cannot be asked, or does not say, whether
     /// it has seen it.
     pub reset_linger: Duration,
@@ -104,6 +106,7 @@ impl Default for Limits {
             control_frames: Rate { burst: 2_000, per_second: 500 },
             upstream_resets: Rate { burst: 500, per_second: 33 },
             early_resets: 10,
+            interim_answers: 100,
             reset_linger: Duration::from_secs(1),
             settings_ack: Duration::from_secs(10),
         }

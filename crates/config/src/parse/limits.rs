@@ -28,6 +28,7 @@ pub(crate) fn read(section: &Section<'_>, report: &mut Report) -> Limits {
         interned_bytes: size(section, "interned_bytes", report),
         upstream_resets: rate(&section.field("upstream_resets").section(report), report),
         early_resets: section.field("early_resets").count(report),
+        interim_answers: section.field("interim_answers").count(report),
         reset_linger: section.field("reset_linger").duration(report),
         settings_ack: section.field("settings_ack").duration(report),
         indexed_headers: indexed_headers(&section.field("indexed_headers"), report),

@@ -127,6 +127,12 @@ const LIMITS_KEYS: &[Key] = &[
          end a connection at 20, and clients share it. One more waits for those before it, or for the call's own end.",
     ),
     key(
+        "interim_answers",
+        count(1, 1_000_000),
+        Presence::Default("100"),
+        "Most interim answers (1xx) that an endpoint may send to one request; one more ends the exchange as an endpoint's fault.",
+    ),
+    key(
         "reset_linger",
         seconds(MILLISECOND, 60),
         Presence::Default("1s"),

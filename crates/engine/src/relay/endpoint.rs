@@ -11,9 +11,6 @@ use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
 use evenkeel_wire::http2::ErrorCode;
 
-/// Interim answers to one request. Early hints come once or a few times; nothing else bounds what has no end.
-const MOST_INTERIM_ANSWERS: u32 = 100;
-
 /// `grpc-status` UNAVAILABLE: the endpoint says that it cannot serve.
 const GRPC_UNAVAILABLE: u32 = 14;
 /// `grpc-status` RESOURCE_EXHAUSTED: the endpoint, or a quota, has no room.
@@ -92,7 +89,7 @@ impl Engine {
         }
         let ex = &mut self.exchanges[exchange];
         ex.interim_answers += 1;
-        if ex.interim_answers > MOST_INTERIM_ANSWERS {
+        if ex.interim_answers > self.limits.interim_answers {
             self.stats.refused(Limit::InterimAnswers);
             self.give_list(list);
             self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::EnhanceYourCalm);
