@@ -17,6 +17,12 @@ use std::time::Duration;
 /// by then, and no endpoint need hear of them.
 const OFTEN: u32 = 16;
 
+/// A block that names each entry of a full table once, and spells out the rest, decodes to no more than so many times its
+/// bytes ...
+const HONEST_GROWTH: usize = 40;
+/// ... and this. What is more comes of naming entries over and over, and each KiB of it counts as a control frame.
+const HONEST_TABLE: usize = 8 * 1024;
+
 impl Engine {
     /// HEADERS from a client.
     pub(super) fn client_headers(
@@ -31,6 +37,11 @@ impl Engine {
             return;
         }
         let Some(list) = self.decode(now, key, block) else { return };
+        let grown = list.decoded_bytes().saturating_sub(HONEST_GROWTH * block.len() + HONEST_TABLE);
+        if grown > 0 && !self.count_controls(now, key, grown / 1024 + 1) {
+            self.give_list(list);
+            return;
+        }
         let conn = &mut self.conns[key];
         if let Some(&exchange) = conn.streams.get(&stream) {
             self.request_trailers(now, exchange, list, is_end);

@@ -252,7 +252,7 @@ impl Engine {
     }
 
     /// The same for a frame that costs as much as so many.
-    fn count_controls(&mut self, now: Moment, key: ConnKey, frames: usize) -> bool {
+    pub(super) fn count_controls(&mut self, now: Moment, key: ConnKey, frames: usize) -> bool {
         let conn = &mut self.conns[key];
         if !conn.control.add_many(now, self.limits.control_frames, frames) {
             self.stats.refused(Limit::ControlFrames);

@@ -178,3 +178,24 @@ fn settings_that_leave_the_windows_as_they_are_count_once_however_many_streams_t
     bench.carry();
     assert_eq!(bench.session_ends(), []);
 }
+
+/// Requests that name an entry of 3,900 bytes so many times each; how the session ended.
+fn named(times: usize, requests: u32) -> Vec<CloseReason> {
+    let mut bench = bench();
+    let mut block = vec![0x83, 0x84, 0x86, 0x41, 1, b'a', 0x40, 1, b'x', 0x7f, 0xbd, 0x1d];
+    block.extend_from_slice(&[b'v'; 3_900]);
+    bench.clients[0].frame(1, 5, 3, &block);
+    for request in 0..requests {
+        let mut block = vec![0x83, 0x84, 0x86, 0xbf];
+        block.extend(std::iter::repeat_n(0xbe, times));
+        bench.clients[0].frame(1, 5, 5 + 2 * request, &block);
+        bench.carry();
+    }
+    bench.session_ends()
+}
+
+#[test]
+fn headers_that_grow_by_naming_an_entry_over_and_over_are_a_flood_and_naming_it_twice_is_none() {
+    assert_eq!(named(2, 40), []);
+    assert_eq!(named(15, 1), [CloseReason::ControlFlood]);
+}
