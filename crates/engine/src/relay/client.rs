@@ -37,7 +37,9 @@ impl Engine {
             return;
         }
         let Some(list) = self.decode(now, key, block) else { return };
-        let grown = list.decoded_bytes().saturating_sub(HONEST_GROWTH * block.len() + HONEST_TABLE);
+        // What lies beyond the limit was not kept.
+        let kept = list.decoded_bytes().min(self.limits.header_list_bytes);
+        let grown = kept.saturating_sub(HONEST_GROWTH * block.len() + HONEST_TABLE);
         if grown > 0 && !self.count_controls(now, key, grown / 1024 + 1) {
             self.give_list(list);
             return;
