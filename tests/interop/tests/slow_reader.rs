@@ -13,8 +13,9 @@ use tempfile::TempDir;
 /// Calls of the others while it is stalled.
 const CALLS: u64 = 2_000;
 
-/// What Evenkeel may hold for each stalled stream: a window of 64 KiB, and as much again for buffers that are not quite full.
-const PER_STREAM: u64 = 128 << 10;
+/// What Evenkeel may hold for each stalled stream: a window that had grown to its most before the reader stopped, and what
+/// buffers hold that are not quite full.
+const PER_STREAM: u64 = (1 << 20) + (128 << 10);
 
 /// What else its memory may grow by meanwhile.
 const SLACK: u64 = 1 << 20;

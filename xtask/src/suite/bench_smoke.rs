@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Both load generators, every shape of headers, large bodies, many backends, and the measurements that are no rows.
 const SCENARIOS: [&str; 12] =
-    ["s2", "s3", "s2lx4", "s2h", "s2hc", "s2t", "s2ti", "s2b", "s2k", "rate", "workers", "idle"];
+    ["s2", "s3", "s2lx4", "s2h", "s2hc", "s2t", "s2ti", "s2b", "s2k", "workers", "idle"];
 
 pub(super) fn run() -> Result<Outcome> {
     let record = cache("bench")?.join("smoke.json");
