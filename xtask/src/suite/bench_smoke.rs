@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// Both load generators, every shape of headers, large bodies, many backends, and the measurements that are no rows.
-const SCENARIOS: [&str; 12] =
+const SCENARIOS: [&str; 11] =
     ["s2", "s3", "s2lx4", "s2h", "s2hc", "s2t", "s2ti", "s2b", "s2k", "workers", "idle"];
 
 pub(super) fn run() -> Result<Outcome> {
