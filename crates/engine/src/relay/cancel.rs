@@ -1,5 +1,6 @@
 //! Places that cancelled streams hold at an endpoint and at their client until the endpoint can have seen the reset
-//! (CVE-2023-44487): a client that cancels as fast as it asks keeps an endpoint no busier than its concurrency allows.
+//! (CVE-2023-44487): a client that cancels as fast as it asks keeps an endpoint no busier than its concurrency allows. How
+//! many resets an endpoint hears of, and when, is `crate::cancelled`'s to say.
 
 use super::Engine;
 use crate::cancelled::Cancel;
