@@ -235,7 +235,8 @@ fn the_kernel_watches_the_peers_of_both_sides() {
     }
 }
 
-/// One entry of 4,000 octets in the table, and then requests of 15 references to it each.
+/// One entry of 4,000 octets in the table, and then requests of 15 references to it each: as many as a client may make in
+/// one go.
 fn swelling_requests() -> Vec<Vec<u8>> {
     let value = [&[0x7f, 0xa1, 0x1e][..], &[b'v'; 4_000]].concat();
     let first = [&[0x83, 0x84, 0x86, 0x01, 1, b'a', 0x40, 1, b'x'][..], &value].concat();
@@ -245,7 +246,7 @@ fn swelling_requests() -> Vec<Vec<u8>> {
         let head = [0, (block.len() >> 8) as u8, block.len() as u8, 1, 5, 0, 0, 0, stream];
         [&head[..], block].concat()
     };
-    (0..99).map(|n| frame(3 + 2 * n)).collect()
+    (0..30).map(|n| frame(3 + 2 * n)).collect()
 }
 
 #[test]
@@ -264,7 +265,7 @@ fn a_turn_ends_though_an_endpoint_takes_all_that_a_client_can_make_of_a_few_byte
     hand.turn_until(|w| {
         written += w.written;
         most = most.max(w.written);
-        written > 98 * 60_000
+        written > 29 * 60_000
     });
     assert!(most <= TURN_BYTES, "{most}");
     drop(hand);
