@@ -55,16 +55,13 @@ impl Engine {
             }
             let has_body = !is_grpc && !is_head;
             let conn = &mut self.conns[key];
-            conn.put_headers(stream, !has_body, &list, &mut self.store, &mut self.buffers);
+            conn.put_response(stream, !has_body, &list, &mut self.store, &mut self.buffers);
             if has_body {
                 // A window that is closed is no reason to wait: the status says enough.
                 let window =
                     self.exchanges[exchange].client.send_window.min(conn.send_window).max(0) as usize;
                 let body = &text.as_bytes()[..text.len().min(window)];
-                conn.send_window -= body.len() as i64;
-                let out = conn.output.buffer(&mut self.buffers);
-                http2::put_data_header(out, stream, body.len(), true);
-                out.extend_from_slice(body);
+                conn.put_body(stream, body, true, &mut self.buffers);
             }
             self.give_list(list);
             self.mark_dirty(key);

@@ -45,7 +45,7 @@ impl Engine {
             return;
         }
         let conn = &mut self.conns[key];
-        if let Some(&exchange) = conn.streams.get(&stream) {
+        if let Some(exchange) = conn.streams.get(stream) {
             self.request_trailers(now, exchange, list, is_end);
             return;
         }
@@ -62,7 +62,7 @@ impl Engine {
             return;
         }
         if stream <= conn.highest_stream {
-            let was_reset = conn.client().is_some_and(|c| c.reset_lately.contains(&stream));
+            let was_reset = conn.http2().is_some_and(|h| h.reset_lately.contains(&stream));
             self.give_list(list);
             if was_reset {
                 self.count_control(now, key);
@@ -129,9 +129,9 @@ impl Engine {
     /// Decodes a block; `None` if the connection was ended for it.
     pub(super) fn decode(&mut self, now: Moment, key: ConnKey, block: &[u8]) -> Option<HeaderList> {
         let mut list = self.take_list();
-        let decoder = &mut self.conns[key].decoder;
         let limits = &header_limits(&self.limits);
-        let decoded = decoder.decode(block, limits, &mut self.store, &mut list);
+        let http2 = self.conns[key].http2_mut()?;
+        let decoded = http2.decoder.decode(block, limits, &mut self.store, &mut list);
         for _ in 0..self.store.take_refused() {
             self.stats.refused(Limit::InternedBytes);
         }
@@ -159,7 +159,7 @@ impl Engine {
         is_end: bool,
     ) -> ExchangeKey {
         let conn = &mut self.conns[key];
-        let window = i64::from(conn.peer.initial_window_size);
+        let window = conn.first_window();
         let mut client = Leg::new(Some((key, stream)), window, i64::from(self.limits.stream_window));
         client.is_received = is_end;
         client.announced = head.content_length;
@@ -218,7 +218,8 @@ impl Engine {
             ex.deadline = now + timeout;
             self.arm_exchange(exchange, now + timeout);
         }
-        if self.conns[key].resets.is_above(now, self.limits.resets, OFTEN) {
+        let limit = self.limits.resets;
+        if self.conns[key].http2_mut().is_some_and(|http2| http2.resets.is_above(now, limit, OFTEN)) {
             self.deferred.push(exchange);
         } else {
             self.dispatch(now, exchange);

@@ -85,12 +85,12 @@ impl Engine {
             }
             _ if is_over(conn.header_since, timeouts.header) => Some(CloseReason::HeaderTimeout),
             _ if is_over(conn.stalled_since, timeouts.send) => Some(CloseReason::SendTimeout),
-            _ if is_over(conn.settings_sent, self.limits.settings_ack) => Some(CloseReason::SettingsTimeout),
+            _ if is_over(conn.http2().and_then(|h| h.settings_sent), self.limits.settings_ack) => Some(CloseReason::SettingsTimeout),
             _ if is_over(idle_since, timeouts.idle) => Some(CloseReason::IdleTimeout),
             _ => None,
         };
         let is_at_rest = matches!(conn.phase, Phase::Open) && is_over(idle_since, REST);
-        let announced = match conn.goaway_sent {
+        let announced = match conn.goaway_sent() {
             GoAwaySent::Announced(at) => Some(at),
             GoAwaySent::No | GoAwaySent::Final(_) => None,
         };

@@ -33,7 +33,7 @@ impl Engine {
         }
         let spoke = matches!(conn.phase, Phase::Open | Phase::Greeting);
         if let Some(code) = goaway.filter(|_| spoke) {
-            let last = match conn.goaway_sent {
+            let last = match conn.goaway_sent() {
                 // What was promised not to be processed never is (RFC 9113 §6.8).
                 GoAwaySent::Final(last) => last,
                 _ if conn.is_client() => conn.highest_stream,
@@ -48,8 +48,9 @@ impl Engine {
         self.abandon_streams(now, key, before, reason);
         // Nothing is read or asked on it any more; its tables need not wait for its last bytes.
         let conn = &mut self.conns[key];
-        conn.decoder.clear(&mut self.store);
-        conn.encoder.clear(&mut self.store);
+        if let Some(http2) = conn.http2_mut() {
+            http2.clear(&mut self.store);
+        }
         if self.conns[key].output.is_empty() {
             self.remove_conn(now, key, reason, Some(false));
         } else {
@@ -89,8 +90,7 @@ impl Engine {
     /// Whatever was open on a connection that ends.
     fn abandon_streams(&mut self, now: Moment, key: ConnKey, before: Phase, reason: CloseReason) {
         let conn = &mut self.conns[key];
-        let mut open: Vec<_> = std::mem::take(&mut conn.streams).into_iter().collect();
-        open.sort_unstable_by_key(|(id, _)| *id);
+        let open = std::mem::take(&mut conn.streams).in_order();
         let pool = conn.upstream().map(|u| u.pool);
         let Some(pool) = pool else {
             for (_, exchange) in open {
@@ -165,11 +165,12 @@ impl Engine {
         close: Option<bool>,
     ) {
         let Some(mut conn) = self.conns.remove(key) else { return };
-        conn.decoder.clear(&mut self.store);
-        conn.encoder.clear(&mut self.store);
+        if let Some(http2) = conn.http2_mut() {
+            http2.clear(&mut self.store);
+        }
         conn.output.clear(&mut self.buffers);
         conn.output.count(&mut self.output_bytes);
-        self.reader_bytes -= conn.reader.held_bytes();
+        self.reader_bytes -= conn.unread_bytes();
         conn.figures.age = now.since(conn.opened);
         let (figures, detail) = (conn.figures, conn.detail);
         match conn.role {

@@ -31,12 +31,13 @@ impl Engine {
         is_end: bool,
     ) {
         let conn = &mut self.conns[key];
-        if conn.took(now, flow_bytes, &self.limits, &mut self.buffers) {
+        let (http2, output) = conn.http2_and_output();
+        if http2.is_some_and(|h| h.took(now, flow_bytes, &self.limits, output, &mut self.buffers)) {
             self.mark_dirty(key);
         }
         let conn = &self.conns[key];
         let side = conn.side();
-        let Some(&exchange) = conn.streams.get(&stream) else {
+        let Some(exchange) = conn.streams.get(stream) else {
             self.data_of_no_stream(now, key, stream, is_end);
             return;
         };
@@ -101,7 +102,8 @@ impl Engine {
         if conn.is_unopened(stream) {
             let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
             self.refuse_peer(now, key, code, reason, "data on a stream that was not opened");
-        } else if conn.client().is_some_and(|c| !c.reset_lately.contains(&stream))
+        } else if conn.is_client()
+            && conn.http2().is_some_and(|h| !h.reset_lately.contains(&stream))
             && !conn.is_past_goaway(stream)
         {
             self.refuse_stream(now, key, stream, ErrorCode::StreamClosed);
@@ -143,7 +145,7 @@ impl Engine {
             let mut window = leg.send_window.min(conn.send_window).max(0) as usize;
             window = window.min(self.limits.output_high.saturating_sub(conn.output.len()));
             if payload.len() <= window {
-                write_data(conn, stream, payload, is_end, &mut self.buffers);
+                conn.put_body(stream, payload, is_end, &mut self.buffers);
                 leg.send_window -= payload.len() as i64;
                 leg.is_sent = is_end;
                 self.mark_dirty(key);
@@ -154,7 +156,7 @@ impl Engine {
                 return;
             }
             if window > 0 {
-                write_data(conn, stream, &payload[..window], false, &mut self.buffers);
+                conn.put_body(stream, &payload[..window], false, &mut self.buffers);
                 leg.send_window -= window as i64;
                 sent = window;
                 self.mark_dirty(key);
@@ -199,7 +201,7 @@ impl Engine {
         let leg = self.exchanges[exchange].leg_mut(to);
         leg.is_sent = true;
         if let Some((key, stream)) = leg.at {
-            self.conns[key].put_headers(stream, true, &list, &mut self.store, &mut self.buffers);
+            self.conns[key].put_trailers(stream, &list, &mut self.store, &mut self.buffers);
             self.mark_dirty(key);
         }
         self.give_list(list);
@@ -231,7 +233,7 @@ impl Engine {
         let ends_here =
             n == leg.backlog.len() && leg.ends_after_backlog && leg.trailers.is_none() && !leg.is_sent;
         if n > 0 || (ends_here && leg.backlog.is_empty()) {
-            write_data(conn, stream, leg.backlog.front(n), ends_here, &mut self.buffers);
+            conn.put_body(stream, leg.backlog.front(n), ends_here, &mut self.buffers);
             leg.send_window -= n as i64;
             self.backlog_bytes -= leg.backlog.drop_front(n);
             leg.is_sent |= ends_here;
@@ -289,7 +291,7 @@ impl Engine {
                 return;
             }
             let Some(exchange) = conn.blocked.pop_front() else { return };
-            let most = conn.peer.max_frame_size as usize;
+            let most = conn.http2().map_or(usize::MAX, |http2| http2.peer.max_frame_size as usize);
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             let leg = ex.leg_mut(side);
             if leg.at.is_none_or(|(at, _)| at != key) {
@@ -302,33 +304,5 @@ impl Engine {
     }
 }
 
-/// Appends DATA frames; the caller has checked the windows, and the connection's is charged here.
-fn write_data(
-    conn: &mut crate::conn::Conn,
-    stream: u32,
-    payload: &[u8],
-    is_end: bool,
-    pool: &mut crate::output::BufferPool,
-) {
-    conn.send_window -= payload.len() as i64;
-    let most = conn.peer.max_frame_size.min(MOST_FRAME) as usize;
-    let out = conn.output.buffer(pool);
-    let (mut rest, mut frames) = (payload, 0);
-    loop {
-        let (part, after) = rest.split_at(rest.len().min(most));
-        frames += 1;
-        http2::put_data_header(out, stream, part.len(), is_end && after.is_empty());
-        out.extend_from_slice(part);
-        rest = after;
-        if rest.is_empty() {
-            break;
-        }
-    }
-    conn.expect_answers(frames);
-}
-
 /// Places in a queue of blocked exchanges that are not worth looking through.
 const LEAST_BLOCKED: usize = 16;
-
-/// Largest DATA frame of ours, so that streams take turns.
-const MOST_FRAME: u32 = 16_384;

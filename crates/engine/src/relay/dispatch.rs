@@ -102,7 +102,8 @@ impl Engine {
             is_retiring: false,
             served: 0,
             has_spoken: false,
-            cancelled: Box::default(),
+            is_own: false,
+            cancelled: Cancelled::default(),
         };
         let conn = self.conns.insert(Conn::new(Role::Upstream(side), Phase::Connecting, now, &self.limits));
         pool.conns.push(conn);
@@ -151,7 +152,7 @@ impl Engine {
     /// Puts a request on a connection's wire.
     fn send_request(&mut self, now: Moment, exchange: ExchangeKey, key: ConnKey) {
         let (conn, ex) = (&mut self.conns[key], &mut self.exchanges[exchange]);
-        let window = i64::from(conn.peer.initial_window_size);
+        let window = conn.first_window();
         let policy = self.services[ex.service].service.policy.upstream;
         let Some(upstream) = conn.upstream_mut() else { return };
         let stream = upstream.next_stream;
@@ -171,7 +172,7 @@ impl Engine {
         let has_more = !ex.replay.is_empty() || ex.request_trailers.is_some();
         let is_end = ex.client.is_received && !has_more;
         ex.upstream.is_sent = is_end;
-        conn.put_headers(stream, is_end, &ex.request, &mut self.store, &mut self.buffers);
+        conn.put_request(stream, is_end, &ex.request, &mut self.store, &mut self.buffers);
         self.mark_dirty(key);
         let ex = &mut self.exchanges[exchange];
         if let Some(timeout) = ex.retry.per_try_timeout {
@@ -325,7 +326,7 @@ mod tests {
         conn.upstream_mut().unwrap().next_stream = MAX_STREAM_ID;
         engine.received(NOW, client, &headers(3, REQUEST));
         assert_eq!(acted(&mut engine), (vec![], vec![]));
-        assert!(engine.conns[first].streams.contains_key(&MAX_STREAM_ID));
+        assert!(engine.conns[first].streams.get(MAX_STREAM_ID).is_some());
         engine.received(NOW, client, &headers(5, REQUEST));
         let (asked, closed) = acted(&mut engine);
         assert_eq!((asked.len(), closed.len()), (1, 0), "the next one needs another connection");

@@ -60,7 +60,8 @@ impl Engine {
     /// Tells a client that no new streams are wanted.
     pub(super) fn announce_end(&mut self, now: Moment, key: ConnKey) {
         let conn = &mut self.conns[key];
-        conn.goaway_sent = GoAwaySent::Announced(now);
+        let Some(http2) = conn.http2_mut() else { return };
+        http2.goaway_sent = GoAwaySent::Announced(now);
         let out = conn.output.buffer(&mut self.buffers);
         http2::put_goaway(
             out,
@@ -77,7 +78,8 @@ impl Engine {
     pub(super) fn finish_announcement(&mut self, now: Moment, key: ConnKey) {
         let conn = &mut self.conns[key];
         let last = conn.highest_stream;
-        conn.goaway_sent = GoAwaySent::Final(last);
+        let Some(http2) = conn.http2_mut() else { return };
+        http2.goaway_sent = GoAwaySent::Final(last);
         let out = conn.output.buffer(&mut self.buffers);
         http2::put_goaway(out, last, ErrorCode::NoError, CloseReason::DrainFinished.code().as_bytes());
         self.mark_dirty(key);
@@ -96,8 +98,7 @@ impl Engine {
             if !conn.is_client() || conn.is_closing() {
                 continue;
             }
-            let mut open: Vec<_> = conn.streams.iter().map(|(&id, &e)| (id, e)).collect();
-            open.sort_unstable_by_key(|(id, _)| *id);
+            let open = conn.streams.in_order();
             self.drain_progress.cut_sessions += 1;
             self.drain_progress.cut_exchanges += open.len() as u64;
             for (_, exchange) in open {

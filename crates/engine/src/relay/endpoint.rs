@@ -38,7 +38,7 @@ impl Engine {
     ) {
         let Some(list) = self.decode(now, key, block) else { return };
         let conn = &self.conns[key];
-        let Some(&exchange) = conn.streams.get(&stream) else {
+        let Some(exchange) = conn.streams.get(stream) else {
             let is_unopened = conn.is_unopened(stream);
             self.give_list(list);
             if is_end {
@@ -99,7 +99,7 @@ impl Engine {
             if self.is_output_full(client) {
                 return self.shed(now, exchange, list);
             }
-            self.conns[client].put_headers(stream, false, &list, &mut self.store, &mut self.buffers);
+            self.conns[client].put_response(stream, false, &list, &mut self.store, &mut self.buffers);
             self.mark_dirty(client);
         }
         self.give_list(list);
@@ -148,7 +148,7 @@ impl Engine {
             self.exchanges[exchange].is_answered = false;
             return self.shed(now, exchange, list);
         }
-        self.conns[client].put_headers(stream, is_end, &list, &mut self.store, &mut self.buffers);
+        self.conns[client].put_response(stream, is_end, &list, &mut self.store, &mut self.buffers);
         self.exchanges[exchange].client.is_sent = is_end;
         self.give_list(list);
         self.mark_dirty(client);
@@ -198,7 +198,7 @@ impl Engine {
             return;
         }
         let is_client = conn.is_client();
-        let found = conn.streams.remove(&stream);
+        let found = conn.streams.remove(stream);
         if is_client && !self.count_reset(now, key) {
             // The connection was ended for it, and with it whatever was open; this stream was taken out before.
             if let Some(exchange) = found {
@@ -247,12 +247,10 @@ impl Engine {
         upstream.is_retiring = true;
         let last = upstream.goaway.map_or(last_stream, |before| before.min(last_stream));
         upstream.goaway = Some(last);
-        let mut unprocessed: Vec<_> =
-            conn.streams.iter().filter(|(id, _)| **id > last).map(|(&id, &e)| (id, e)).collect();
-        unprocessed.sort_unstable_by_key(|(id, _)| *id);
-        for (id, exchange) in unprocessed {
+        let open = conn.streams.in_order();
+        for (id, exchange) in open.into_iter().filter(|(id, _)| *id > last) {
             if let Some(conn) = self.conns.get_mut(key) {
-                conn.streams.remove(&id);
+                conn.streams.remove(id);
             }
             if let Some(ex) = self.exchanges.get_mut(exchange) {
                 ex.upstream.at = None;

@@ -59,7 +59,7 @@ impl Engine {
         }
         let Some((key, stream)) = at else { return };
         let Some(conn) = self.conns.get_mut(key) else { return };
-        conn.streams.remove(&stream);
+        conn.streams.remove(stream);
         if let Some(code) = code.filter(|_| !conn.is_closing()) {
             if let (Side::Upstream, false, Some((client, _))) = (side, has_ended, client) {
                 self.cancels.push((key, Cancel { stream, client, code, is_early, is_sent }));
@@ -148,7 +148,7 @@ impl Engine {
         conn.idle_since = now;
         let is_leaving = conn.client().is_some_and(|c| c.is_leaving);
         // What the deadline cuts is counted there.
-        if matches!(conn.goaway_sent, GoAwaySent::Final(_)) && !self.is_drain_cut() {
+        if matches!(conn.goaway_sent(), GoAwaySent::Final(_)) && !self.is_drain_cut() {
             self.drain_progress.finished += 1;
             self.end_conn(now, key, CloseReason::DrainFinished, None);
             return;

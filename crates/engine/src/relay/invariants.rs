@@ -41,7 +41,7 @@ impl Engine {
                 }
                 let Some((conn, stream)) = leg.at else { continue };
                 let conn = self.conns.get(conn).ok_or(format!("{at}: its connection is gone"))?;
-                if conn.streams.get(&stream) != Some(&key) {
+                if conn.streams.get(stream) != Some(key) {
                     return Err(format!("{at}: its connection does not know stream {stream}"));
                 }
                 if conn.is_client() != (side == Side::Client) {
@@ -80,7 +80,7 @@ impl Engine {
         if output_bytes != self.output_bytes {
             return Err(format!("{output_bytes} bytes of outputs, {} counted", self.output_bytes));
         }
-        let reader_bytes: usize = self.conns.iter().map(|(_, c)| c.reader.held_bytes()).sum();
+        let reader_bytes: usize = self.conns.iter().map(|(_, c)| c.unread_bytes()).sum();
         if reader_bytes != self.reader_bytes {
             return Err(format!("{reader_bytes} bytes of unfinished frames, {} counted", self.reader_bytes));
         }
@@ -163,9 +163,9 @@ impl Engine {
 
     fn check_conn_invariants(&self, conn: &Conn) -> Result<(), String> {
         let side = conn.side();
-        for (stream, &exchange) in &conn.streams {
+        for (stream, exchange) in conn.streams.iter() {
             let ex = self.exchanges.get(exchange).ok_or(format!("stream {stream} has no exchange"))?;
-            if ex.leg(side).at.is_none_or(|(_, s)| s != *stream) {
+            if ex.leg(side).at.is_none_or(|(_, s)| s != stream) {
                 return Err(format!("stream {stream} is not known to its exchange"));
             }
         }

@@ -219,7 +219,6 @@ impl Engine {
             session,
             recorded: now,
             first_bytes: Vec::new(),
-            reset_lately: VecDeque::new(),
             places_held: 0,
             deadlines: Deadlines::default(),
             is_leaving: false,

@@ -3,18 +3,13 @@
 use super::Engine;
 use super::close::UNHEARD_BYTES;
 use super::drain::PING as DRAIN_PING;
-use crate::conn::{GoAwaySent, Phase, Role};
+use crate::conn::{Conn, GoAwaySent, Phase, Role, Speech};
 use crate::keys::ConnKey;
 use evenkeel_core::event::EventKind;
 use evenkeel_core::reason::{CloseReason, Limit};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::detect::{Detected, PREFACE, detect};
 use evenkeel_wire::http2::{self, ErrorCode, Fault, Frame, MAX_WINDOW, ReadError};
-
-/// The answer to HTTP/1 on a listener that takes HTTP/2 only.
-const NOT_HTTP1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
-    content-type: text/plain\r\ncontent-length: 80\r\nconnection: close\r\n\r\n\
-    client_spoke_http1: this listener takes HTTP/2 by prior knowledge (h2c, gRPC).\r\n";
 
 /// A frame of a body smaller than this, with more to come, is nothing that a sender in good faith makes many of: a gRPC
 /// message has a prefix of five octets.
@@ -45,7 +40,12 @@ impl Engine {
                 first.extend_from_slice(bytes);
                 self.detect(now, key, first);
             }
-            Phase::Greeting | Phase::Open => self.frames(now, key, bytes),
+            Phase::Greeting | Phase::Open => match conn.speech {
+                Speech::Http2(_) => self.frames(now, key, bytes),
+                Speech::Http1(_) => self.http1_bytes(now, key, bytes),
+                Speech::Raw => self.raw_bytes(now, key, bytes),
+                Speech::Unknown => {}
+            },
         }
         self.relieve(now);
     }
@@ -60,17 +60,16 @@ impl Engine {
                 return;
             }
             Detected::Http2 => {
-                let conn = &mut self.conns[key];
-                conn.phase = Phase::Greeting;
-                if let Role::Client(c) = &conn.role {
-                    let (listener, peer, session) = (c.listener.id, c.peer, c.session);
-                    self.tell(EventKind::SessionStarted { listener, peer, session });
-                }
+                self.begin_session(key, Phase::Greeting, Conn::new_http2(true, &self.limits));
                 self.greet(now, key);
                 self.frames(now, key, &first[PREFACE.len()..]);
                 return;
             }
-            Detected::Http1 => (NOT_HTTP1, CloseReason::ClientSpokeHttp1),
+            Detected::Http1 => {
+                self.begin_session(key, Phase::Open, Speech::Http1(Box::default()));
+                self.http1_bytes(now, key, &first);
+                return;
+            }
             Detected::Tls => (TLS_ALERT, CloseReason::ClientSpokeTls),
             Detected::Garbage => (&[][..], CloseReason::ClientSpokeGarbage),
         };
@@ -78,9 +77,21 @@ impl Engine {
         self.end_conn(now, key, reason, None);
     }
 
+    /// It is known what a client speaks.
+    pub(super) fn begin_session(&mut self, key: ConnKey, phase: Phase, speech: Speech) {
+        let conn = &mut self.conns[key];
+        conn.phase = phase;
+        conn.speak(speech);
+        if let Role::Client(c) = &conn.role {
+            let (listener, peer, session) = (c.listener.id, c.peer, c.session);
+            self.tell(EventKind::SessionStarted { listener, peer, session });
+        }
+    }
+
     fn frames(&mut self, now: Moment, key: ConnKey, bytes: &[u8]) {
         let mut input = bytes;
-        let mut reader = std::mem::take(&mut self.conns[key].reader);
+        let Some(http2) = self.conns[key].http2_mut() else { return };
+        let mut reader = std::mem::take(&mut http2.reader);
         let held = reader.held_bytes();
         let mut has_whole_frame = false;
         loop {
@@ -105,7 +116,9 @@ impl Engine {
         let Some(conn) = self.conns.get_mut(key) else { return };
         self.reader_bytes += reader.held_bytes();
         let is_inside_block = reader.is_inside_block();
-        conn.reader = reader;
+        if let Some(http2) = conn.http2_mut() {
+            http2.reader = reader;
+        }
         // Whatever was unfinished before is whole once anything but a part of it came.
         if !is_inside_block || has_whole_frame {
             conn.header_since = None;
@@ -172,40 +185,43 @@ impl Engine {
             self.endpoint_spoke(key);
         }
         let conn = &mut self.conns[key];
+        let is_client = conn.is_client();
+        let is_known = !conn.is_client() || matches!(frame, Frame::Headers { stream, .. } if conn.is_unopened(stream));
+        let Some(http2) = conn.http2_mut() else { return };
         match frame {
             Frame::Data { stream, payload, flow_bytes, is_end, frame_payload, .. } => {
                 // Parts of a frame are as small as the network made them, and say nothing. An endpoint's crumbs are many
                 // streams' answers, and each goes to a client that wants it.
-                let least = if conn.is_client() { LEAST_DATA } else { 1 };
+                let least = if is_client { LEAST_DATA } else { 1 };
                 match frame_payload {
                     Some(whole) if whole < least && !is_end => {
                         if !self.count_control(now, key) {
                             return;
                         }
                     }
-                    Some(1..) => conn.control.forgive(),
+                    Some(1..) => http2.control.forgive(),
                     Some(0) | None => {}
                 }
                 self.data(now, key, stream, payload, flow_bytes, is_end);
             }
             Frame::Headers { stream, block, is_end } => {
-                if conn.is_unopened(stream) || !conn.is_client() {
-                    conn.control.forgive();
+                if is_known {
+                    http2.control.forgive();
                 }
-                if conn.is_client() {
+                if is_client {
                     self.client_headers(now, key, stream, block, is_end);
                 } else {
                     self.endpoint_headers(now, key, stream, block, is_end);
                 }
             }
             Frame::RstStream { stream, code } => self.peer_reset(now, key, stream, code),
-            Frame::WindowUpdate { .. } | Frame::Ping { is_ack: false, .. } if conn.answers_due == 0 => {
+            Frame::WindowUpdate { .. } | Frame::Ping { is_ack: false, .. } if http2.answers_due == 0 => {
                 if self.count_control(now, key) {
                     self.answer_to_data(now, key, frame);
                 }
             }
             Frame::WindowUpdate { .. } | Frame::Ping { is_ack: false, .. } => {
-                conn.answers_due -= 1;
+                http2.answers_due -= 1;
                 self.answer_to_data(now, key, frame);
             }
             Frame::Settings(payload) => self.settings(now, key, payload),
@@ -253,8 +269,8 @@ impl Engine {
 
     /// The same for a frame that costs as much as so many.
     pub(super) fn count_controls(&mut self, now: Moment, key: ConnKey, frames: usize) -> bool {
-        let conn = &mut self.conns[key];
-        if !conn.control.add_many(now, self.limits.control_frames, frames) {
+        let control = self.conns[key].http2_mut().map(|http2| &mut http2.control);
+        if control.is_some_and(|score| !score.add_many(now, self.limits.control_frames, frames)) {
             self.stats.refused(Limit::ControlFrames);
             let (code, reason) = (ErrorCode::EnhanceYourCalm, CloseReason::ControlFlood);
             self.refuse_peer(now, key, code, reason, "more control or empty frames than work");
@@ -285,7 +301,7 @@ impl Engine {
         if conn.is_closing() {
             return false;
         }
-        if conn.is_client() && !conn.resets.add(now, self.limits.resets) {
+        if conn.is_client() && conn.http2_mut().is_some_and(|http2| !http2.resets.add(now, self.limits.resets)) {
             self.stats.refused(Limit::Resets);
             let (code, reason) = (ErrorCode::EnhanceYourCalm, CloseReason::ResetFlood);
             self.refuse_peer(now, key, code, reason, "too many streams reset");
@@ -299,17 +315,18 @@ impl Engine {
             return;
         }
         let conn = &mut self.conns[key];
-        let change = match conn.peer.apply(payload) {
+        let is_greeting = conn.phase == Phase::Greeting;
+        let is_client = conn.is_client();
+        let Some(http2) = conn.http2_mut() else { return };
+        let change = match http2.peer.apply(payload) {
             Ok(change) => change,
             Err(error) => return self.read_failed(now, key, error),
         };
         if let Some(smallest) = change.smallest_table {
-            conn.encoder.set_peer_limit(smallest as usize, &mut self.store);
-            conn.encoder.set_peer_limit(conn.peer.header_table_size as usize, &mut self.store);
+            http2.encoder.set_peer_limit(smallest as usize, &mut self.store);
+            http2.encoder.set_peer_limit(http2.peer.header_table_size as usize, &mut self.store);
         }
         http2::put_settings_ack(conn.output.buffer(&mut self.buffers));
-        let is_greeting = conn.phase == Phase::Greeting;
-        let is_client = conn.is_client();
         if is_greeting && is_client {
             conn.phase = Phase::Open;
         }
@@ -332,11 +349,11 @@ impl Engine {
     }
 
     fn settings_answered(&mut self, now: Moment, key: ConnKey) {
-        let conn = &mut self.conns[key];
-        if conn.settings_sent.take().is_none() {
+        let Some(http2) = self.conns[key].http2_mut() else { return };
+        if http2.settings_sent.take().is_none() {
             self.count_control(now, key);
-        } else if conn.is_tableless {
-            conn.decoder.set_limit(0, &mut self.store);
+        } else if http2.is_tableless {
+            http2.decoder.set_limit(0, &mut self.store);
         }
     }
 
@@ -345,7 +362,7 @@ impl Engine {
         let conn = &self.conns[key];
         let side = conn.side();
         let code = if fault == Fault::Size { ErrorCode::FrameSizeError } else { ErrorCode::ProtocolError };
-        if let Some(&exchange) = conn.streams.get(&stream) {
+        if let Some(exchange) = conn.streams.get(stream) {
             self.reset_by_fault(now, exchange, side, code);
         } else if conn.is_unopened(stream) {
             // RST_STREAM may not be sent for it (RFC 9113 §6.4).
@@ -358,7 +375,7 @@ impl Engine {
     }
 
     fn ping_answered(&mut self, now: Moment, key: ConnKey, data: [u8; 8]) {
-        if data == DRAIN_PING && matches!(self.conns[key].goaway_sent, GoAwaySent::Announced(_)) {
+        if data == DRAIN_PING && matches!(self.conns[key].goaway_sent(), GoAwaySent::Announced(_)) {
             self.finish_announcement(now, key);
         } else if !self.resets_were_seen(now, key, data) {
             self.count_control(now, key);
@@ -379,18 +396,5 @@ fn fault_word(fault: Fault) -> &'static str {
         Fault::SettingsValue => "a setting out of its range",
         Fault::ZeroIncrement => "a window update of nothing",
         Fault::SelfDependency => "a stream that depends on itself",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_answer_to_http1_is_as_long_as_it_says() {
-        let answer = std::str::from_utf8(NOT_HTTP1).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-        assert_eq!(length.parse(), Ok(body.len()));
     }
 }

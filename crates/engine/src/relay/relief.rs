@@ -114,7 +114,7 @@ impl Engine {
         let conn = &self.conns[key];
         let tables = conn.decoder.owned_bytes(&self.store) + conn.encoder.owned_bytes(&self.store);
         let side = conn.side();
-        let lists = conn.streams.values().filter_map(|&e| self.exchanges.get(e)).map(|ex| {
+        let lists = conn.streams.iter().filter_map(|(_, e)| self.exchanges.get(e)).map(|ex| {
             // A request, and what its client has not taken of the answer, is the client's; what an endpoint has not
             // taken is the endpoint's.
             let own = if side == Side::Client { Some(&ex.request) } else { None };
@@ -130,7 +130,7 @@ impl Engine {
 /// Memory that a connection holds for a peer that does not take it, or has not said all.
 pub(super) fn slow_bytes(conn: &Conn) -> usize {
     let output = if conn.stalled_since.is_some() { conn.output.held_bytes() } else { 0 };
-    output + conn.reader.held_bytes()
+    output + conn.unread_bytes()
 }
 
 /// Memory that an exchange holds for its receivers.

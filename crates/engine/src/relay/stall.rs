@@ -29,7 +29,7 @@ impl Engine {
         let Some(conn) = self.conns.get(key) else { return Moment::NEVER };
         let (side, timeout) = (conn.side(), self.timeouts_of(key).send);
         let (mut next, mut over) = (Moment::NEVER, Vec::new());
-        for &exchange in conn.streams.values() {
+        for (_, exchange) in conn.streams.iter() {
             let end = self.exchanges[exchange].leg(side).stalled_since + timeout;
             if end <= now {
                 over.push(exchange);

@@ -16,7 +16,7 @@ impl Engine {
     pub(super) fn stream_window(&mut self, now: Moment, key: ConnKey, stream: u32, increment: u32) {
         let conn = &self.conns[key];
         let side = conn.side();
-        let Some(&exchange) = conn.streams.get(&stream) else {
+        let Some(exchange) = conn.streams.get(stream) else {
             if conn.is_unopened(stream) {
                 let (code, reason) = (ErrorCode::ProtocolError, CloseReason::ProtocolError);
                 self.refuse_peer(now, key, code, reason, "a window of a stream that was not opened");
@@ -37,7 +37,7 @@ impl Engine {
     pub(super) fn shift_windows(&mut self, now: Moment, key: ConnKey, delta: i64) -> bool {
         let conn = &self.conns[key];
         let side = conn.side();
-        let open: Vec<_> = conn.streams.values().copied().collect();
+        let open: Vec<_> = conn.streams.iter().map(|(_, exchange)| exchange).collect();
         for &exchange in &open {
             let leg = self.exchanges[exchange].leg_mut(side);
             leg.send_window += delta;

@@ -1,4 +1,8 @@
-//! One HTTP/2 connection as a value: of a client (a session) or to an endpoint (an upstream).
+//! One connection as a value: of a client (a session) or to an endpoint (an upstream), whatever it speaks.
+
+mod http1;
+mod http2;
+mod streams;
 
 use crate::cancelled::Cancelled;
 use crate::deadlines::Deadlines;
@@ -6,44 +10,20 @@ use crate::exchange::Side;
 use crate::indexing::names_of;
 use crate::keys::{ExchangeKey, PoolKey};
 use crate::output::{BufferPool, Output};
-use crate::score::Score;
-use crate::window::{Change, Window};
 use evenkeel_core::event::ConnectionFigures;
 use evenkeel_core::id::{EndpointId, ServiceId};
 use evenkeel_core::limits::Limits;
 use evenkeel_core::reason::CloseReason;
 use evenkeel_core::snapshot::Listener;
 use evenkeel_core::time::Moment;
-use evenkeel_wire::hpack::{Decoder, Encoder, HeaderLimits, HeaderList, HeaderStore, IndexPolicy};
-use evenkeel_wire::http2::{self, DEFAULT_WINDOW, ErrorCode, FrameReader, MAX_STREAM_ID, Settings};
-use hashbrown::HashMap;
+use evenkeel_wire::hpack::{HeaderLimits, HeaderList, HeaderStore, IndexPolicy};
+use evenkeel_wire::http2::{DEFAULT_WINDOW, ErrorCode, MAX_STREAM_ID};
+pub(crate) use http1::{Http1, Reading, Writing};
+pub(crate) use http2::Http2;
 use std::collections::VecDeque;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
-
-/// Spreads small numbers that are handed out in order. Stream ids only rise and are bounded, so nobody gains by choosing.
-#[derive(Default)]
-pub(crate) struct NumberHasher(u64);
-
-impl Hasher for NumberHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &b in bytes {
-            self.write_u32(u32::from(b));
-        }
-    }
-
-    fn write_u32(&mut self, n: u32) {
-        self.0 = (self.0 ^ u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-/// A map by stream id or endpoint id.
-pub(crate) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
+pub(crate) use streams::{NumberMap, Streams};
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +60,17 @@ pub(crate) enum TableOffer {
     None,
 }
 
+/// What is spoken on a connection, and what only that needs.
+#[derive(Debug)]
+pub(crate) enum Speech {
+    /// Not known yet.
+    Unknown,
+    Http2(Box<Http2>),
+    Http1(Box<Http1>),
+    /// Bytes without a form of ours: a tunnel.
+    Raw,
+}
+
 /// What only one kind of connection has.
 #[derive(Debug)]
 pub(crate) enum Role {
@@ -97,8 +88,6 @@ pub(crate) struct ClientSide {
     pub(crate) recorded: Moment,
     /// First bytes, until they tell the protocol.
     pub(crate) first_bytes: Vec<u8>,
-    /// Streams that we reset lately: what the client had sent before it knew is dropped without complaint.
-    pub(crate) reset_lately: VecDeque<u32>,
     /// Streams that it cancelled and that endpoints may not have seen end: they count against its concurrency.
     pub(crate) places_held: u32,
     /// When its exchanges are over.
@@ -121,15 +110,11 @@ pub(crate) struct UpstreamSide {
     pub(crate) served: u64,
     /// Headers or data came since our last PING.
     pub(crate) has_spoken: bool,
+    /// It carries one exchange, which it was opened for, and no other.
+    pub(crate) is_own: bool,
     /// Streams that we reset and that the endpoint may not have seen end: they count against its concurrency.
-    pub(crate) cancelled: Box<Cancelled>,
+    pub(crate) cancelled: Cancelled,
 }
-
-/// Streams reset by us that are remembered for each client: as many as it may have open, for they may end together.
-pub(crate) const RESET_LATELY: usize = 1024;
-
-/// Answers to DATA that a peer may save up.
-const MOST_ANSWERS_DUE: u32 = 4096;
 
 /// What the codecs know of the limits.
 pub(crate) fn header_limits(limits: &Limits) -> HeaderLimits {
@@ -140,38 +125,36 @@ pub(crate) fn header_limits(limits: &Limits) -> HeaderLimits {
     }
 }
 
+/// How far a peer has ended its side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// It may send, and is read.
+    Open,
+    /// It may send, and is not read until what it sent before has gone on.
+    Paused,
+    /// It sends no more.
+    Ended,
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Conn {
     pub(crate) role: Role,
     pub(crate) phase: Phase,
-    pub(crate) goaway_sent: GoAwaySent,
-    pub(crate) reader: FrameReader,
-    pub(crate) decoder: Decoder,
-    pub(crate) encoder: Encoder,
-    pub(crate) peer: Settings,
+    pub(crate) speech: Speech,
+    pub(crate) input: Input,
     pub(crate) output: Output,
     pub(crate) is_dirty: bool,
-    /// Streams that are open, by id.
-    pub(crate) streams: NumberMap<u32, ExchangeKey>,
+    /// Our side ends when the output has left.
+    pub(crate) ends_output: bool,
+    /// Streams that are open, by id. HTTP/1 counts its messages as HTTP/2 its streams.
+    pub(crate) streams: Streams,
     /// Highest id that the client opened, or that we opened at the endpoint.
     pub(crate) highest_stream: u32,
     /// What we may send.
     pub(crate) send_window: i64,
-    /// What came since credit was last given back.
-    pub(crate) received: u32,
-    /// The size of the window in which it came.
-    pub(crate) window: Window,
     /// Exchanges whose data waits for this connection's window or room in its output.
     pub(crate) blocked: VecDeque<ExchangeKey>,
-    pub(crate) resets: Score,
-    pub(crate) control: Score,
-    /// WINDOW_UPDATE and PING frames that DATA of ours gives its peer reason for: they are no flood.
-    pub(crate) answers_due: u32,
-    /// When our SETTINGS went out, until they are acknowledged.
-    pub(crate) settings_sent: Option<Moment>,
-    /// Those SETTINGS allow the peer no table.
-    pub(crate) is_tableless: bool,
     /// The earliest deadline that was armed; later ones are armed when it fires.
     pub(crate) armed: Moment,
     pub(crate) opened: Moment,
@@ -188,33 +171,23 @@ pub(crate) struct Conn {
     pub(crate) detail: Option<&'static str>,
 }
 
+/// What may be sent where nothing but the output is a bound: HTTP/1 and tunnels have no windows.
+pub(crate) const NO_WINDOW: i64 = 1 << 40;
+
 impl Conn {
-    pub(crate) fn new(role: Role, phase: Phase, now: Moment, limits: &Limits) -> Self {
-        let policy = match role {
-            Role::Client(_) => IndexPolicy::Private,
-            Role::Upstream(_) => IndexPolicy::Shared(names_of(limits.indexed_headers)),
-        };
+    pub(crate) fn new(role: Role, phase: Phase, speech: Speech, now: Moment) -> Self {
         Self {
             role,
             phase,
-            goaway_sent: GoAwaySent::No,
-            reader: FrameReader::new(header_limits(limits)),
-            decoder: Decoder::default(),
-            encoder: Encoder::new(policy),
-            peer: Settings::default(),
+            speech: Speech::Unknown,
+            input: Input::Open,
             output: Output::default(),
             is_dirty: false,
-            streams: NumberMap::default(),
+            ends_output: false,
+            streams: Streams::default(),
             highest_stream: 0,
-            send_window: i64::from(DEFAULT_WINDOW),
-            received: 0,
-            window: Window::new(limits.connection_window.max(DEFAULT_WINDOW)),
+            send_window: 0,
             blocked: VecDeque::new(),
-            resets: Score::default(),
-            control: Score::default(),
-            answers_due: 0,
-            settings_sent: None,
-            is_tableless: false,
             armed: Moment::NEVER,
             opened: now,
             idle_since: now,
@@ -223,6 +196,55 @@ impl Conn {
             unheard: 0,
             figures: ConnectionFigures::default(),
             detail: None,
+        }
+        .speaking(speech)
+    }
+
+    fn speaking(mut self, speech: Speech) -> Self {
+        self.speak(speech);
+        self
+    }
+
+    /// From now on this is spoken.
+    pub(crate) fn speak(&mut self, speech: Speech) {
+        self.send_window = match speech {
+            Speech::Http2(_) => i64::from(DEFAULT_WINDOW),
+            Speech::Unknown | Speech::Http1(_) | Speech::Raw => NO_WINDOW,
+        };
+        self.speech = speech;
+    }
+
+    /// HTTP/2 with a peer of this kind, from its beginning.
+    pub(crate) fn new_http2(is_client: bool, limits: &Limits) -> Speech {
+        let policy = if is_client { IndexPolicy::Private } else { IndexPolicy::Shared(names_of(limits.indexed_headers)) };
+        Speech::Http2(Box::new(Http2::new(policy, limits)))
+    }
+
+    pub(crate) fn http2(&self) -> Option<&Http2> {
+        match &self.speech {
+            Speech::Http2(http2) => Some(http2),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn http2_mut(&mut self) -> Option<&mut Http2> {
+        match &mut self.speech {
+            Speech::Http2(http2) => Some(http2),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn http1(&self) -> Option<&Http1> {
+        match &self.speech {
+            Speech::Http1(http1) => Some(http1),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn http1_mut(&mut self) -> Option<&mut Http1> {
+        match &mut self.speech {
+            Speech::Http1(http1) => Some(http1),
+            _ => None,
         }
     }
 
@@ -276,7 +298,7 @@ impl Conn {
 
     /// Whether the peer was told that this stream will not be processed: what comes on it is passed over.
     pub(crate) fn is_past_goaway(&self, stream: u32) -> bool {
-        matches!(self.goaway_sent, GoAwaySent::Final(last) if stream > last)
+        matches!(self.goaway_sent(), GoAwaySent::Final(last) if stream > last)
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -292,43 +314,30 @@ impl Conn {
     pub(crate) fn free_streams(&self, most: u32) -> u32 {
         match &self.role {
             Role::Upstream(u)
-                if self.phase == Phase::Open && !u.is_retiring && u.next_stream <= MAX_STREAM_ID =>
+                if self.phase == Phase::Open && !u.is_retiring && !u.is_own && u.next_stream <= MAX_STREAM_ID =>
             {
                 let taken = self.streams.len() as u32 + u.cancelled.len();
-                most.min(self.peer.max_concurrent_streams).saturating_sub(taken)
+                match &self.speech {
+                    Speech::Http2(http2) => most.min(http2.peer.max_concurrent_streams).saturating_sub(taken),
+                    _ => 1_u32.saturating_sub(taken),
+                }
             }
             _ => 0,
         }
     }
 
-    /// Appends what both sides send first: our settings and the connection's window.
-    pub(crate) fn greet(&mut self, now: Moment, limits: &Limits, table: TableOffer, pool: &mut BufferPool) {
-        let is_upstream = !self.is_client();
-        self.settings_sent = Some(now);
-        self.is_tableless = table == TableOffer::None;
-        let default = Settings::default();
-        let settings = Settings {
-            max_concurrent_streams: if is_upstream {
-                default.max_concurrent_streams
-            } else {
-                limits.concurrent_streams
-            },
-            header_table_size: if self.is_tableless { 0 } else { default.header_table_size },
-            initial_window_size: limits.stream_window,
-            max_header_list_size: limits.header_list_bytes as u32,
-            ..default
-        };
-        let out = self.output.buffer(pool);
-        if is_upstream {
-            out.extend_from_slice(evenkeel_wire::detect::PREFACE);
-        }
-        http2::put_settings(out, &settings, is_upstream);
-        if let Some(more) = limits.connection_window.checked_sub(DEFAULT_WINDOW).filter(|&more| more > 0) {
-            http2::put_window_update(out, 0, more);
-        }
+    /// How far its end was announced to its peer; only HTTP/2 can.
+    pub(crate) fn goaway_sent(&self) -> GoAwaySent {
+        self.http2().map_or(GoAwaySent::No, |http2| http2.goaway_sent)
     }
 
-    pub(crate) fn put_headers(
+    /// The window that a new stream's peer grants us.
+    pub(crate) fn first_window(&self) -> i64 {
+        self.http2().map_or(NO_WINDOW, |http2| i64::from(http2.peer.initial_window_size))
+    }
+
+    /// Appends a request, whose body follows unless it ends here.
+    pub(crate) fn put_request(
         &mut self,
         stream: u32,
         is_end: bool,
@@ -337,74 +346,105 @@ impl Conn {
         pool: &mut BufferPool,
     ) {
         let out = self.output.buffer(pool);
-        http2::put_headers(out, stream, is_end, self.peer.max_frame_size, list, &mut self.encoder, store);
-    }
-
-    pub(crate) fn put_reset(&mut self, stream: u32, code: ErrorCode, pool: &mut BufferPool) {
-        if let Role::Client(client) = &mut self.role {
-            if client.reset_lately.len() == RESET_LATELY {
-                client.reset_lately.pop_front();
-            }
-            client.reset_lately.push_back(stream);
+        match &mut self.speech {
+            Speech::Http2(http2) => http2.put_headers(out, stream, is_end, list, store),
+            Speech::Http1(http1) => http1.put_request(out, is_end, list, store),
+            Speech::Unknown | Speech::Raw => {}
         }
-        http2::put_rst_stream(self.output.buffer(pool), stream, code);
     }
 
-    /// DATA frames go out: for each the peer may give credit back twice, and measure with a PING how fast it came.
-    pub(crate) fn expect_answers(&mut self, frames: u32) {
-        self.answers_due = (self.answers_due + 3 * frames).min(MOST_ANSWERS_DUE);
-    }
-
-    /// Counts received flow-controlled bytes and gives the credit back in halves of the window; it is never withheld.
-    /// True if that is something to write.
-    pub(crate) fn took(
+    /// Appends a response's headers: interim ones, or those that a body follows unless it ends here.
+    pub(crate) fn put_response(
         &mut self,
-        now: Moment,
-        flow_bytes: u32,
-        limits: &Limits,
+        stream: u32,
+        is_end: bool,
+        list: &HeaderList,
+        store: &mut HeaderStore,
         pool: &mut BufferPool,
-    ) -> bool {
-        self.received += flow_bytes;
-        if !self.window.is_due(self.received) {
-            return false;
+    ) {
+        let out = self.output.buffer(pool);
+        match &mut self.speech {
+            Speech::Http2(http2) => http2.put_headers(out, stream, is_end, list, store),
+            Speech::Http1(http1) => http1.put_response(out, is_end, list, store),
+            Speech::Unknown | Speech::Raw => {}
         }
-        let first = limits.connection_window.max(DEFAULT_WINDOW);
-        let mut change = self.window.wish(now, first, limits.most_connection_window.max(first));
-        let given = match &mut change {
-            Change::None => self.received,
-            Change::Grow(more) => self.received + *more,
-            Change::Settle(less) => {
-                *less = (*less).min(self.received);
-                self.received - *less
-            }
-        };
-        self.window.apply(change);
-        self.received = 0;
-        if given > 0 {
-            http2::put_window_update(self.output.buffer(pool), 0, given);
-        }
-        given > 0
     }
 
-    /// Gives back what only work needs, after a while without any. What a client had sent before it knew of a reset has
-    /// come by then.
+    /// Appends the trailers that end a message.
+    pub(crate) fn put_trailers(
+        &mut self,
+        stream: u32,
+        list: &HeaderList,
+        store: &mut HeaderStore,
+        pool: &mut BufferPool,
+    ) {
+        let out = self.output.buffer(pool);
+        match &mut self.speech {
+            Speech::Http2(http2) => http2.put_headers(out, stream, true, list, store),
+            Speech::Http1(http1) => http1.put_trailers(out, list, store),
+            Speech::Unknown => {}
+            Speech::Raw => self.ends_output = true,
+        }
+    }
+
+    /// Appends a part of a body; the caller has checked the windows, and the connection's is charged here.
+    pub(crate) fn put_body(&mut self, stream: u32, payload: &[u8], is_end: bool, pool: &mut BufferPool) {
+        let out = self.output.buffer(pool);
+        match &mut self.speech {
+            Speech::Http2(http2) => {
+                self.send_window -= payload.len() as i64;
+                http2.put_data(out, stream, payload, is_end);
+            }
+            Speech::Http1(http1) => http1.put_body(out, payload, is_end),
+            Speech::Unknown => {}
+            Speech::Raw => {
+                out.extend_from_slice(payload);
+                self.ends_output |= is_end;
+            }
+        }
+    }
+
+    /// Says that a stream ends before its time. HTTP/1 can say so only by the connection's end.
+    pub(crate) fn put_reset(&mut self, stream: u32, code: ErrorCode, pool: &mut BufferPool) {
+        let is_client = self.is_client();
+        match &mut self.speech {
+            Speech::Http2(http2) => http2.put_reset(self.output.buffer(pool), stream, code, is_client),
+            Speech::Http1(http1) => http1.abort(),
+            Speech::Unknown | Speech::Raw => {}
+        }
+    }
+
+    /// Gives back what only work needs, after a while without any.
     pub(crate) fn rest(&mut self, store: &mut HeaderStore) {
-        self.streams = NumberMap::default();
+        self.streams.rest();
         self.blocked = VecDeque::new();
-        self.decoder.shrink(store);
-        self.encoder.shrink();
-        if let Some(client) = self.client_mut() {
-            client.reset_lately = VecDeque::new();
+        match &mut self.speech {
+            Speech::Http2(http2) => http2.rest(store),
+            Speech::Http1(http1) => http1.rest(),
+            Speech::Unknown | Speech::Raw => {}
+        }
+    }
+
+    /// Memory of what came and is not whole.
+    pub(crate) fn unread_bytes(&self) -> usize {
+        match &self.speech {
+            Speech::Http2(http2) => http2.reader.held_bytes(),
+            Speech::Http1(http1) => http1.held_bytes(),
+            Speech::Unknown | Speech::Raw => 0,
         }
     }
 
     /// Memory beside the struct itself.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.encoder.held_bytes()
-            + self.streams.capacity() * size_of::<(u32, ExchangeKey)>()
+        let speech = match &self.speech {
+            Speech::Http2(http2) => http2.held_bytes(),
+            Speech::Http1(_) => size_of::<Http1>(),
+            Speech::Unknown | Speech::Raw => 0,
+        };
+        speech
+            + self.streams.held_bytes()
             + self.blocked.capacity() * size_of::<ExchangeKey>()
-            + self.client().map_or(0, |c| c.first_bytes.capacity() + c.reset_lately.capacity() * 4)
-            + self.upstream().map_or(0, |u| size_of::<Cancelled>() + u.cancelled.held_bytes())
-            + self.client().map_or(0, |c| c.deadlines.held_bytes())
+            + self.client().map_or(0, |c| c.first_bytes.capacity() + c.deadlines.held_bytes())
+            + self.upstream().map_or(0, |u| u.cancelled.held_bytes())
     }
 }

@@ -1,0 +1,185 @@
+//! What a connection knows that speaks HTTP/1: where it is in the message that comes, and in the one that goes.
+//!
+//! One exchange at a time (RFC 9112 §9.3.2): what a client sends behind its request waits in `tail`, unread.
+
+use evenkeel_wire::hpack::{HeaderList, HeaderStore};
+use evenkeel_wire::http1::{self, ChunkedReader, Framing, RequestOptions, ResponseOptions, ResponseTo};
+
+/// What comes next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reading {
+    /// A head.
+    Head,
+    /// So many bytes of a body.
+    Length(u64),
+    Chunked(ChunkedReader),
+    /// The lines behind the last chunk.
+    Trailers,
+    /// A body until the peer ends its side.
+    UntilClose,
+    /// Nothing, before the exchange is over.
+    Done,
+}
+
+/// How the body that goes is delimited (RFC 9112 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// There is none, or it ended.
+    None,
+    /// As its content-length says.
+    Length,
+    Chunked,
+    /// By the end of the connection.
+    UntilClose,
+}
+
+/// An HTTP/1 connection's own state.
+#[derive(Debug)]
+pub(crate) struct Http1 {
+    pub(crate) reading: Reading,
+    pub(crate) writing: Writing,
+    /// What came and was not read yet: the beginning of a head, or requests behind the one that is answered.
+    pub(crate) tail: Vec<u8>,
+    /// How much of it was looked through for the end of a head.
+    pub(crate) scanned: usize,
+    /// Minor version of the peer's messages.
+    pub(crate) minor: u8,
+    /// What the answer that comes, or goes, is to.
+    pub(crate) to: ResponseTo,
+    /// No message comes or goes after the one that is under way.
+    pub(crate) is_last: bool,
+    /// A message ended before its time: only the connection's end can tell.
+    pub(crate) is_aborted: bool,
+    /// Body bytes that were dropped since the answer to them ended.
+    pub(crate) discarded: usize,
+}
+
+impl Default for Http1 {
+    fn default() -> Self {
+        Self {
+            reading: Reading::Head,
+            writing: Writing::None,
+            tail: Vec::new(),
+            scanned: 0,
+            minor: 1,
+            to: ResponseTo::default(),
+            is_last: false,
+            is_aborted: false,
+            discarded: 0,
+        }
+    }
+}
+
+impl Http1 {
+    /// How the body behind a head is read.
+    pub(crate) fn begin_body(&mut self, framing: Framing) {
+        self.reading = match framing {
+            Framing::None | Framing::Length(0) => Reading::Done,
+            Framing::Length(n) => Reading::Length(n),
+            Framing::Chunked => Reading::Chunked(ChunkedReader::default()),
+            Framing::UntilClose => Reading::UntilClose,
+        };
+    }
+
+    /// Whether the message that comes has a body of which the end has not come.
+    pub(crate) fn is_inside_body(&self) -> bool {
+        !matches!(self.reading, Reading::Head | Reading::Done)
+    }
+
+    pub(crate) fn put_request(
+        &mut self,
+        out: &mut Vec<u8>,
+        is_end: bool,
+        list: &HeaderList,
+        store: &HeaderStore,
+    ) {
+        let has_length = http1::has_length(list);
+        self.writing = match (is_end, has_length) {
+            (true, _) => Writing::None,
+            (false, true) => Writing::Length,
+            (false, false) => Writing::Chunked,
+        };
+        let options = RequestOptions { is_chunked: self.writing == Writing::Chunked, upgrade: self.to.asked_upgrade };
+        http1::put_request(out, list, store, options);
+    }
+
+    /// Interim answers go as they are, but not to HTTP/1.0 (RFC 9110 §15.2).
+    pub(crate) fn put_interim(&mut self, out: &mut Vec<u8>, list: &HeaderList, store: &HeaderStore) {
+        if self.minor > 0 {
+            http1::put_response(out, list, store, ResponseOptions::default());
+        }
+    }
+
+    pub(crate) fn put_response(
+        &mut self,
+        out: &mut Vec<u8>,
+        is_end: bool,
+        list: &HeaderList,
+        store: &HeaderStore,
+    ) {
+        self.writing = if is_end || self.to.is_head {
+            Writing::None
+        } else if http1::has_length(list) {
+            Writing::Length
+        } else if self.minor > 0 {
+            Writing::Chunked
+        } else {
+            self.is_last = true;
+            Writing::UntilClose
+        };
+        let options = ResponseOptions {
+            is_chunked: self.writing == Writing::Chunked,
+            is_empty: is_end && !self.to.is_head,
+            closes: self.is_last,
+            keeps_http10: self.minor == 0 && !self.is_last,
+            upgrade: None,
+        };
+        http1::put_response(out, list, store, options);
+    }
+
+    pub(crate) fn put_body(&mut self, out: &mut Vec<u8>, payload: &[u8], is_end: bool) {
+        match self.writing {
+            Writing::Chunked => {
+                if !payload.is_empty() {
+                    http1::put_chunk(out, payload);
+                }
+                if is_end {
+                    http1::put_last_chunk(out);
+                }
+            }
+            Writing::Length | Writing::UntilClose => out.extend_from_slice(payload),
+            // The answer to HEAD has none, whatever the endpoint thinks.
+            Writing::None => {}
+        }
+        if is_end {
+            self.writing = Writing::None;
+        }
+    }
+
+    /// Trailers have a place only behind chunks; elsewhere they may be dropped (RFC 9110 §6.5.2).
+    pub(crate) fn put_trailers(&mut self, out: &mut Vec<u8>, list: &HeaderList, store: &HeaderStore) {
+        if self.writing == Writing::Chunked {
+            http1::put_trailers(out, list, store);
+        }
+        self.writing = Writing::None;
+    }
+
+    /// The message that goes ends before its time.
+    pub(crate) fn abort(&mut self) {
+        self.is_last = true;
+        self.is_aborted |= self.writing != Writing::None;
+        self.writing = Writing::None;
+    }
+
+    /// Gives back memory that is not in use.
+    pub(crate) fn rest(&mut self) {
+        if self.tail.is_empty() {
+            self.tail = Vec::new();
+        }
+    }
+
+    /// Memory of what came and was not read yet.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.tail.capacity()
+    }
+}
