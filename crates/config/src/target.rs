@@ -100,11 +100,13 @@ impl Config {
         let mut unused = Report::new("");
         let mut config = process::read(&Section::absent(&ROOT, String::new()), &mut unused);
         let (policy, _) = service::read_policy(&Section::absent(&SERVICE, String::new()), &mut unused);
-        config.services = vec![Service { name: Arc::clone(&name), endpoints: target.endpoints, policy }];
+        config.services =
+            vec![Service { name: Arc::clone(&name), endpoints: target.endpoints, policy, tls: None }];
         config.listeners = vec![Listener {
             name: Arc::clone(&name),
             bind: listen,
             policy: ListenerPolicy::default(),
+            tls: None,
             routes: vec![Route {
                 matches: RouteMatch::default(),
                 service: name,

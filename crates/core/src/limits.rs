@@ -22,6 +22,12 @@ pub struct Limits {
     pub header_list_bytes: usize,
     /// Headers that may enter an HPACK table that clients share.
     pub indexed_headers: crate::indexed_headers::IndexedHeaders,
+    /// Fields of one header list.
+    pub header_fields: u32,
+    /// Bytes of an HTTP/1 request line or status line (RFC 9112 §3).
+    pub request_line_bytes: usize,
+    /// Bytes of extensions and padding in the chunk lines of one HTTP/1 body (RFC 9112 §7.1.1); they are read and left out.
+    pub chunk_extension_bytes: usize,
     /// Encoded bytes of one header block over all its frames.
     pub header_block_bytes: usize,
     /// Frames of one header block.
@@ -49,6 +55,12 @@ pub struct Limits {
     pub output_low: usize,
     /// Bytes of headers and control frames that may wait in an output on top of that.
     pub control_output: usize,
+    /// Bytes that a tunnel's direction may hold beyond one read.
+    pub tunnel_bytes: usize,
+    /// Pipes that carry tunnels in bulk inside the kernel (splice); a tunnel that finds none free is copied.
+    pub pipes: u32,
+    /// TLS handshakes that one turn works on, so that those with a session are not kept waiting; the others go on next turn.
+    pub handshakes_per_turn: u32,
     /// Memory of all that waits for receivers on the whole worker: outputs, waiting bodies, bodies kept to send them
     /// again, unfinished frames. Over it the largest slow ones are ended.
     pub buffered_bytes: usize,
@@ -87,6 +99,9 @@ impl Default for Limits {
         Self {
             header_list_bytes: 64 * 1024,
             indexed_headers: crate::indexed_headers::IndexedHeaders::default(),
+            header_fields: 128,
+            request_line_bytes: 16 * 1024,
+            chunk_extension_bytes: 4 * 1024,
             header_block_bytes: 64 * 1024,
             header_block_frames: 32,
             concurrent_streams: 1_000,
@@ -100,6 +115,9 @@ impl Default for Limits {
             output_high: 128 * 1024,
             output_low: 64 * 1024,
             control_output: 1 << 20,
+            tunnel_bytes: 64 * 1024,
+            pipes: 64,
+            handshakes_per_turn: 16,
             buffered_bytes: 256 << 20,
             interned_bytes: 64 << 20,
             resets: Rate { burst: 2_000, per_second: 500 },

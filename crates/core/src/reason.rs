@@ -39,6 +39,7 @@ reasons! {
     /// Why this endpoint was picked.
     PickReason {
         Balanced = "balanced", "the balancer's choice among the ready endpoints";
+        LeastSessions = "least_sessions", "it held the fewest sessions for its weight";
         Only = "only", "no other endpoint could be picked";
         Retried = "retried", "another endpoint was tried before and gave no answer to pass on";
         Panic = "panic", "too few endpoints were healthy, so ejections were ignored";
@@ -52,6 +53,7 @@ reasons! {
         NoEndpoints = "no_endpoints", "the service has no endpoint";
         NoneServing = "none_serving", "no endpoint of the service is ready or still serving";
         AllTried = "all_tried", "every endpoint that serves was tried for this exchange";
+        AllFull = "all_full", "every endpoint that serves holds its most sessions";
     }
 }
 
@@ -91,6 +93,8 @@ reasons! {
         PendingTimeout = "pending_timeout", "no connection or stream came free in time";
         RequestTimeout = "request_timeout", "the exchange took longer than its timeout";
         TryTimeout = "try_timeout", "no response headers came within per_try_timeout, and nobody else could be tried";
+        BodyTooLarge = "body_too_large", "the request's body is larger than its route allows (413)";
+        UpgradedIdle = "upgraded_idle", "nothing went through the WebSocket or tunnel for its idle timeout";
         BadRequest = "bad_request", "the request's headers break the protocol's rules";
         Drained = "drained", "the drain's deadline came before the exchange ended";
         SendTimeout = "send_timeout", "a peer did not take the body that waited for it";
@@ -123,6 +127,12 @@ reasons! {
         ClientSpokeHttp1 = "client_spoke_http1", "the client speaks HTTP/1, which this listener does not take (505)";
         ClientSpokeTls = "client_spoke_tls", "the client speaks TLS to a cleartext listener";
         ClientSpokeGarbage = "client_spoke_garbage", "the first bytes are no protocol that this listener takes";
+        BadMessage = "bad_message", "the bytes are no HTTP/1 message, or one that could be read in two ways (RFC 9112)";
+        BadProxyHeader = "bad_proxy_header", "the connection does not begin with a PROXY protocol header, or a wrong one";
+        TlsHandshakeFailed = "tls_handshake_failed", "the TLS handshake failed";
+        TlsHandshakeTimeout = "tls_handshake_timeout", "the TLS handshake was not done in time";
+        TlsClosedUncleanly = "tls_closed_uncleanly", "the TLS connection ended without its close_notify, so what came last may be missing";
+        UpgradedIdle = "upgraded_idle", "nothing went through the WebSocket or tunnel for its idle timeout";
         HeaderTimeout = "header_timeout", "the preface or a header block did not arrive in time";
         IdleTimeout = "idle_timeout", "there was no exchange for the idle timeout";
         SendTimeout = "send_timeout", "the peer did not take what waited for it";
@@ -150,9 +160,14 @@ reasons! {
     /// A named limit that refused something.
     Limit {
         MaxSessions = "max_sessions", "sessions of a listener";
+        EndpointSessions = "endpoint_sessions", "sessions of an endpoint";
         AcceptErrors = "accept_errors", "errors in a row when accepting connections";
         Descriptors = "descriptors", "descriptors of the process";
         HeaderListBytes = "header_list_bytes", "decoded bytes of one header list";
+        HeaderFields = "header_fields", "fields of one header list";
+        RequestLineBytes = "request_line_bytes", "bytes of an HTTP/1 request line";
+        ChunkExtensionBytes = "chunk_extension_bytes", "bytes of extensions in the chunk lines of one HTTP/1 body";
+        RequestBodyBytes = "request_body_bytes", "bytes of one request's body";
         HeaderBlockBytes = "header_block_bytes", "encoded bytes of one header block";
         HeaderBlockFrames = "header_block_frames", "frames of one header block";
         ConcurrentStreams = "concurrent_streams", "streams open at once on a client's connection";
@@ -162,6 +177,7 @@ reasons! {
         ControlOutput = "control_output", "bytes of control frames that wait to leave";
         Pending = "pending", "exchanges that wait for one endpoint";
         UpstreamConnections = "upstream_connections", "connections of one worker to one endpoint";
+        Pipes = "pipes", "pipes of a worker; a tunnel that finds none free is copied";
         BufferedBytes = "buffered_bytes", "bytes that a worker may hold for slow receivers";
         GrantedCredit = "granted_credit", "credit beyond the streams' first windows that a worker may have granted";
         InternedBytes = "interned_bytes", "bytes of header fields that a worker's tables and waiting lists may hold";

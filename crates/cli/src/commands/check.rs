@@ -147,6 +147,7 @@ fn describe_service(text: &mut String, service: &Service) {
     let policy = match service.policy.balance.policy {
         BalancePolicy::PeakEwma => "peak_ewma",
         BalancePolicy::LeastRequest => "least_request",
+        BalancePolicy::LeastConnection => "least_connection",
         BalancePolicy::RoundRobin => "round_robin",
         BalancePolicy::Random => "random",
     };

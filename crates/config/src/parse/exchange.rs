@@ -37,6 +37,8 @@ pub(crate) fn of_service(section: &Section<'_>, times: &Section<'_>, report: &mu
     let retry = section.field("retry").section(report);
     let request = times.field("request").written_duration(report);
     let policy = RoutePolicy {
+        upgraded_idle: None,
+        request_body_bytes: None,
         request_timeout: request.flatten(),
         retry: read_retry(&retry, report).over(Retry::default()),
         headers: HeaderRules::default(),
@@ -60,6 +62,8 @@ pub(crate) fn of_route(
     let headers = section.field("headers").section(report);
     let request = times.field("request").written_duration(report).or(service.request);
     let policy = RoutePolicy {
+        upgraded_idle: None,
+        request_body_bytes: None,
         request_timeout: request.unwrap_or(listener.request),
         retry: read_retry(&retry, report).over(service.retry),
         headers: read_headers(&headers, listener.headers, report),
@@ -158,7 +162,8 @@ pub(crate) fn read_headers(section: &Section<'_>, farther: HeaderRules, report: 
         other => unreachable!("{other} is no word of `x_forwarded_for`"),
     });
     let forwarded_for = forwarded_for.unwrap_or(farther.forwarded_for);
-    HeaderRules { forwarded_for, forwarded_proto, forwarded_host, request_id }
+    let client_certificate = farther.client_certificate;
+    HeaderRules { forwarded_for, forwarded_proto, forwarded_host, request_id, client_certificate }
 }
 
 fn header_rule(word: &'static str) -> HeaderRule {

@@ -11,6 +11,12 @@ pub(crate) fn read(section: &Section<'_>, report: &mut Report) -> Limits {
     let before = report.count();
     let limits = Limits {
         header_list_bytes: size(section, "header_list_bytes", report),
+        header_fields: section.field("header_fields").count(report),
+        request_line_bytes: size(section, "request_line_bytes", report),
+        chunk_extension_bytes: size(section, "chunk_extension_bytes", report),
+        tunnel_bytes: size(section, "tunnel_bytes", report),
+        pipes: section.field("pipes").count(report),
+        handshakes_per_turn: section.field("handshakes_per_turn").count(report),
         header_block_bytes: size(section, "header_block_bytes", report),
         header_block_frames: section.field("header_block_frames").count(report),
         concurrent_streams: section.field("concurrent_streams").count(report),

@@ -41,7 +41,11 @@ pub(crate) fn read_all(root: &Section<'_>, services: &Services, report: &mut Rep
         section.field("protocol").choice(report, |_| ());
         let max_sessions = section.field("max_sessions").count(report);
         let times = section.field("timeouts").section(report);
-        let policy = ListenerPolicy { max_sessions, timeouts: read_timeouts(&times, report) };
+        let policy = ListenerPolicy {
+            max_sessions,
+            timeouts: read_timeouts(&times, report),
+            ..ListenerPolicy::default()
+        };
         let headers = section.field("headers").section(report);
         let exchanges = exchange::OfListener {
             request: times.field("request").optional_duration(report),
@@ -49,7 +53,7 @@ pub(crate) fn read_all(root: &Section<'_>, services: &Services, report: &mut Rep
         };
         let routes = routes(&section, services, exchanges, report);
         if let (Some(name), Some(bind)) = (name, bind) {
-            listeners.list.push(Listener { name, bind, policy, routes });
+            listeners.list.push(Listener { name, bind, policy, tls: None, routes });
             listeners.places.push((index, section.field("bind").place()));
             listeners.connect.push(section.field("timeouts").holds("connect"));
         }
@@ -79,6 +83,7 @@ fn routes(
 pub(crate) fn read_timeouts(section: &Section<'_>, report: &mut Report) -> Timeouts {
     Timeouts {
         connect: section.field("connect").duration(report),
+        tls_handshake: Timeouts::default().tls_handshake,
         header: section.field("header").duration(report),
         idle: section.field("idle").duration(report),
         send: section.field("send").duration(report),

@@ -71,6 +71,7 @@ fn read_match(section: &Section<'_>, report: &mut Report) -> RouteMatch {
         path: read_path(section, report),
         method: section.field("method").text(report, |text| http::method(text).map(Box::from)),
         headers: read_headers(&section.field("headers"), report),
+        server_name: None,
     }
 }
 

@@ -7,7 +7,10 @@ use crate::parse::{endpoint, exchange};
 use crate::section::Section;
 use crate::settings::service::SERVICE;
 use crate::value::{address, duration, name};
-use evenkeel_core::policy::{Balance, BalancePolicy, Ejection, ServicePolicy, Timeouts, Upstream};
+use evenkeel_core::policy::{
+    Balance, BalancePolicy, Ejection, SendProxyProtocol, ServicePolicy, Timeouts, Transport, Upstream,
+    UpstreamProtocol, WebSocketPolicy,
+};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,7 +48,7 @@ pub(crate) fn read_all(root: &Section<'_>, report: &mut Report) -> Services {
             services.exchanges.insert(Arc::clone(name), exchange);
         }
         if let (Some(name), Some(endpoints)) = (name, endpoints) {
-            services.list.push(Service { name, endpoints, policy });
+            services.list.push(Service { name, endpoints, policy, tls: None });
             services.connect.push(is_connect_given);
         }
     }
@@ -84,6 +87,8 @@ pub(crate) fn read_policy(
         ejection: ejection(&section.field("ejection").section(report), report),
         upstream: upstream(&section.field("upstream").section(report), report),
         timeouts: timeouts(&times, report),
+        websocket: WebSocketPolicy::default(),
+        max_sessions: None,
         drain_deadline: section.field("drain").section(report).field("deadline").optional_duration(report),
     };
     let exchange = exchange::of_service(section, &times, report);
@@ -124,6 +129,9 @@ fn upstream(section: &Section<'_>, report: &mut Report) -> Upstream {
     // Both protocols are HTTP/2 in this version, so the word is checked and nothing else follows from it.
     section.field("protocol").choice(report, |_| ());
     Upstream {
+        protocol: UpstreamProtocol::default(),
+        transport: Transport::default(),
+        proxy_protocol: SendProxyProtocol::default(),
         max_connections: section.field("max_connections").count(report),
         max_streams: section.field("max_streams").count(report),
         max_requests_per_connection: section.field("max_requests_per_connection").optional_count(report),
@@ -135,6 +143,7 @@ fn upstream(section: &Section<'_>, report: &mut Report) -> Upstream {
 fn timeouts(section: &Section<'_>, report: &mut Report) -> Timeouts {
     Timeouts {
         connect: section.field("connect").optional_duration(report).unwrap_or(Timeouts::default().connect),
+        tls_handshake: Timeouts::default().tls_handshake,
         header: section.field("header").duration(report),
         idle: section.field("idle").duration(report),
         send: section.field("send").duration(report),

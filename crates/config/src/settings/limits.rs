@@ -21,6 +21,24 @@ const LIMITS_KEYS: &[Key] = &[
          request is answered with 431.",
     ),
     key(
+        "header_fields",
+        count(16, 10_000),
+        Presence::Default("128"),
+        "Most fields of a header list. A request with more is answered with 431.",
+    ),
+    key(
+        "request_line_bytes",
+        size(KIB, MIB),
+        Presence::Default("16KiB"),
+        "Longest HTTP/1 request line (method, path and query) or status line; a longer request is answered with 414.",
+    ),
+    key(
+        "chunk_extension_bytes",
+        size(0, MIB),
+        Presence::Default("4KiB"),
+        "Most bytes of extensions in the chunk lines of one HTTP/1 body. Nobody has use for them, and they are not passed on.",
+    ),
+    key(
         "header_block_bytes",
         size(4 * KIB, 16 * MIB),
         Presence::Default("64KiB"),
@@ -101,6 +119,26 @@ const LIMITS_KEYS: &[Key] = &[
         Presence::Default("1MiB"),
         "Bytes of headers and control frames that may wait in a connection's output on top of that; beyond it the peer, \
          which does not read what it asked for, is closed. At least `header_list_bytes`.",
+    ),
+    key(
+        "tunnel_bytes",
+        size(16 * KIB, 64 * MIB),
+        Presence::Default("64KiB"),
+        "Bytes that each direction of a tunnel may hold for a slow receiver, beyond one read; then the sender waits.",
+    ),
+    key(
+        "pipes",
+        count(0, 65_535),
+        Presence::Default("64"),
+        "Most pipes through which tunnels in bulk go without being copied (splice); each takes two descriptors. A tunnel \
+         that finds none free is copied. 0 copies everything.",
+    ),
+    key(
+        "handshakes_per_turn",
+        count(1, 10_000),
+        Presence::Default("16"),
+        "Most TLS handshakes that are worked on in one turn: each takes as long as hundreds of requests, and those who are \
+         connected should not wait for them. The others go on in the next turn.",
     ),
     key(
         "buffered_bytes",

@@ -36,7 +36,7 @@ pub(super) struct Candidates {
     list: Vec<Candidate>,
     table: AliasTable,
     reason: PickReason,
-    /// Who serves besides, in the order of resort, for exchanges that were sent to every candidate already.
+    /// Who serves besides, in the order of resort, for what no candidate is left for.
     others: Vec<(u32, PickReason)>,
     standing: Standing,
     changes_at: Moment,
@@ -167,20 +167,20 @@ impl Candidates {
         self.list.get(position).is_some_and(|c| !tried.contains(&c.id))
     }
 
-    /// An endpoint (its place in the set) of the next resort with one that was not tried. Walks through all others:
-    /// for exchanges only that every candidate was tried for.
+    /// An endpoint (its place in the set) of the next resort with one that is wanted. Walks through all others: only
+    /// for what no candidate was left for.
     pub(super) fn next_resort(
         &self,
         set: &EndpointSet,
         prng: &mut Prng,
-        tried: &[EndpointId],
+        is_wanted: impl Fn(&Endpoint) -> bool,
     ) -> Option<(usize, PickReason)> {
-        let untried = || {
+        let wanted = || {
             let others = self.others.iter().map(|&(index, reason)| (index as usize, reason));
-            others.filter(|(index, _)| !tried.contains(&set.endpoints[*index].id))
+            others.filter(|(index, _)| is_wanted(&set.endpoints[*index]))
         };
-        let (_, reason) = untried().next()?;
-        let same = untried().filter(|(_, r)| *r == reason);
+        let (_, reason) = wanted().next()?;
+        let same = wanted().filter(|(_, r)| *r == reason);
         let weighted = same.map(|(index, _)| (index, u64::from(set.endpoints[index].spec.weight)));
         drawn_from(weighted, prng).map(|index| (index, reason))
     }

@@ -3,10 +3,12 @@
 //! A [`Balancer`] belongs to one worker and one service. It owns what that worker learnt (latencies, whose turn it is)
 //! and reads what all workers share (exchanges in flight, ejections). It knows nothing of connections, and neither
 //! waits nor allocates: a pick reads a few arrays whatever the number of endpoints, which are built again when the set,
-//! the policies, an ejection or a slow start's step changes. The engine calls it once or twice an exchange.
+//! the policies, an ejection or a slow start's step changes. Only a session's pick, and `least_connection`, look at every
+//! endpoint: what stays for long must go to exactly the least. The engine calls it once or twice an exchange.
 
 mod alias;
 mod candidates;
+mod least_connection;
 mod least_request;
 mod peak_ewma;
 mod prng;
@@ -138,11 +140,43 @@ impl Balancer {
             Some(position) => (self.candidates.list()[position].index as usize, self.reason(tried)),
             None => self
                 .candidates
-                .next_resort(&self.set, &mut self.prng, tried)
+                .next_resort(&self.set, &mut self.prng, |endpoint| !tried.contains(&endpoint.id))
                 .ok_or_else(|| self.why_nobody())?,
         };
+        Ok(self.picked(index, reason))
+    }
+
+    /// Chooses for a session that does not pick again (WebSocket, tunnel), whatever the policy is: exactly the endpoint
+    /// with the fewest such sessions ÷ weight over all workers, by lot among equals. Who holds `most` already is left out;
+    /// what other workers have not counted yet may bring an endpoint beyond it by as many. Otherwise as
+    /// [`Balancer::pick`]. Looks at every endpoint.
+    pub fn pick_session(
+        &mut self,
+        now: Moment,
+        tried: &[EndpointId],
+        most: Option<u32>,
+    ) -> Result<Pick, NoPickReason> {
+        self.refresh(now);
+        let Self { set, candidates, prng, .. } = self;
+        let has_room = |e: &Endpoint| most.is_none_or(|most| e.stats.sessions() < u64::from(most));
+        let is_wanted = |e: &Endpoint| !tried.contains(&e.id) && has_room(e);
+        let least = least_connection::choose(candidates, set, prng, |e| e.stats.sessions(), is_wanted);
+        let (index, reason) = match least {
+            Some(position) => {
+                let reason = match self.reason(tried) {
+                    PickReason::Balanced => PickReason::LeastSessions,
+                    other => other,
+                };
+                (self.candidates.list()[position].index as usize, reason)
+            }
+            None => candidates.next_resort(set, prng, is_wanted).ok_or_else(|| self.why_no_session(tried))?,
+        };
+        Ok(self.picked(index, reason))
+    }
+
+    fn picked(&self, index: usize, reason: PickReason) -> Pick {
         let endpoint = &self.set.endpoints[index];
-        Ok(Pick { endpoint: endpoint.id, address: endpoint.spec.address, reason })
+        Pick { endpoint: endpoint.id, address: endpoint.spec.address, reason }
     }
 
     /// The position among the candidates of the one that the policy prefers.
@@ -162,6 +196,10 @@ impl Balancer {
             BalancePolicy::LeastRequest => two_choices.choose(candidates, prng, tried, |_, a, b| {
                 least_request::compare(set, (&list[a.position], a.ahead), (&list[b.position], b.ahead))
             }),
+            BalancePolicy::LeastConnection => {
+                let is_wanted = |e: &Endpoint| !tried.contains(&e.id);
+                least_connection::choose(candidates, set, prng, |e| e.stats.active_exchanges(), is_wanted)
+            }
             BalancePolicy::RoundRobin => round_robin.choose(candidates, tried),
             BalancePolicy::Random => candidates.draw(prng, tried),
         }
@@ -183,6 +221,13 @@ impl Balancer {
         } else {
             NoPickReason::AllTried
         }
+    }
+
+    /// Somebody who serves and was not tried was left out because it is full; else as for an exchange.
+    fn why_no_session(&self, tried: &[EndpointId]) -> NoPickReason {
+        let serves = |e: &Endpoint| e.spec.weight > 0 && e.spec.state.is_serving();
+        let is_full = self.set.endpoints.iter().any(|e| serves(e) && !tried.contains(&e.id));
+        if is_full { NoPickReason::AllFull } else { self.why_nobody() }
     }
 
     /// Learns what became of an exchange; an event when the endpoint's standing changes. Reports of endpoints that are
@@ -249,7 +294,7 @@ impl Balancer {
                 self.two_choices.rebuild(&self.candidates);
             }
             BalancePolicy::RoundRobin => self.round_robin.rebuild(&self.candidates, &mut self.prng),
-            BalancePolicy::Random => {}
+            BalancePolicy::LeastConnection | BalancePolicy::Random => {}
         }
         // Whoever comes back from an ejection begins like a new endpoint.
         for (index, endpoint) in self.set.endpoints.iter().enumerate() {

@@ -19,6 +19,10 @@ pub trait RequestView {
     fn path(&self) -> &[u8];
     /// The first value of a header, by its lower-case name.
     fn header(&self, name: &[u8]) -> Option<&[u8]>;
+    /// The name that the client asked for in its TLS handshake (RFC 6066 §3), if there was one.
+    fn server_name(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// What a path must be.
@@ -52,6 +56,9 @@ pub struct RouteMatch {
     pub method: Option<Box<str>>,
     /// Headers (lower-case name, exact value).
     pub headers: Vec<(Box<str>, Box<str>)>,
+    /// Server name of the TLS handshake, as `host` is written and compared; it matches what TLS ends here and what is
+    /// passed on. A client that named none does not match.
+    pub server_name: Option<Box<str>>,
 }
 
 /// A rule.
@@ -77,6 +84,18 @@ impl RouteTable {
     pub fn find(&self, request: &impl RequestView) -> Option<&Route> {
         self.routes.iter().find(|route| route.matches.is_match(request))
     }
+
+    /// The first route that matches a tunnel to which TLS gave this server name. A route that looks at a request's parts
+    /// matches none.
+    pub fn find_tunnel(&self, server_name: Option<&[u8]>) -> Option<&Route> {
+        self.routes.iter().find(|route| route.matches.is_match_of_tunnel(server_name))
+    }
+
+    /// Whether any route looks at the server name, so that a tunnel's first bytes must be looked at before it has a route.
+    #[must_use]
+    pub fn asks_for_server_name(&self) -> bool {
+        self.routes.iter().any(|route| route.matches.server_name.is_some())
+    }
 }
 
 impl RouteMatch {
@@ -88,6 +107,22 @@ impl RouteMatch {
             && self.headers.iter().all(|(name, value)| {
                 request.header(name.as_bytes()).is_some_and(|sent| sent == value.as_bytes())
             })
+            && (self.server_name.is_none() || self.has_server_name(request.server_name()))
+    }
+
+    fn is_match_of_tunnel(&self, server_name: Option<&[u8]>) -> bool {
+        let Self { host, path, method, headers, server_name: _ } = self;
+        let looks_at_request =
+            host.is_some() || *path != PathMatch::Any || method.is_some() || !headers.is_empty();
+        !looks_at_request && self.has_server_name(server_name)
+    }
+
+    fn has_server_name(&self, sent: Option<&[u8]>) -> bool {
+        match (&self.server_name, sent) {
+            (None, _) => true,
+            (Some(rule), Some(sent)) => host::is_match(rule.as_bytes(), sent),
+            (Some(_), None) => false,
+        }
     }
 }
 
@@ -158,8 +193,11 @@ mod tests {
             path: PathMatch::Grpc { service: "chat.v1.Chat".into(), method: None },
             method: Some("POST".into()),
             headers: vec![("tenant".into(), "blue".into())],
+            server_name: None,
         };
         assert_eq!(found(vec![all.clone()]), Some(0));
+        let of_tls = RouteMatch { server_name: Some("chat.example.com".into()), ..all.clone() };
+        assert_eq!(found(vec![of_tls]), None, "the request came in cleartext");
         for wrong in [
             RouteMatch { headers: vec![("absent".into(), "".into())], ..all.clone() },
             RouteMatch { host: Some("example.com".into()), ..all.clone() },
@@ -169,5 +207,24 @@ mod tests {
         ] {
             assert_eq!(found(vec![wrong.clone()]), None, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_tunnel_goes_by_its_server_name_and_never_by_a_route_of_requests() {
+        let named = |name: &str| RouteMatch { server_name: Some(name.into()), ..any() };
+        let of_requests = RouteMatch { path: PathMatch::Prefix("/".into()), ..any() };
+        let routes = |matches: Vec<RouteMatch>| RouteTable {
+            routes: (0..)
+                .zip(matches)
+                .map(|(n, matches)| Route { matches, service: ServiceId(n), policy: RoutePolicy::default() })
+                .collect(),
+        };
+        let table = routes(vec![of_requests, named("a.example.com"), named("*.example.com"), any()]);
+        let to = |name: Option<&str>| table.find_tunnel(name.map(str::as_bytes)).map(|route| route.service.0);
+        assert_eq!(to(Some("A.example.com")), Some(1));
+        assert_eq!(to(Some("b.example.com")), Some(2));
+        assert_eq!((to(Some("example.com")), to(None)), (Some(3), Some(3)));
+        assert!(table.asks_for_server_name() && !routes(vec![any()]).asks_for_server_name());
+        assert!(routes(vec![named("a.example.com")]).find_tunnel(None).is_none());
     }
 }

@@ -11,6 +11,7 @@ use crate::reason::ExchangeOutcome;
 #[repr(align(64))]
 pub struct EndpointCell {
     active: Gauge,
+    sessions: Gauge,
     upstreams: Gauge,
     requests: Counter,
     outcomes: Tally<{ ExchangeOutcome::ALL.len() }>,
@@ -33,6 +34,16 @@ impl EndpointCell {
     /// An exchange left the endpoint and goes on elsewhere.
     pub fn exchange_left(&self) {
         self.active.fall();
+    }
+
+    /// A session that does not pick again (WebSocket, tunnel) was given to the endpoint; it counts beside its exchange.
+    pub fn session_began(&self) {
+        self.sessions.rise();
+    }
+
+    /// Such a session left the endpoint.
+    pub fn session_ended(&self) {
+        self.sessions.fall();
     }
 
     /// A connection to the endpoint stands.
@@ -72,6 +83,12 @@ impl EndpointStats {
     #[must_use]
     pub fn active_exchanges(&self) -> u64 {
         self.0.iter().map(|c| c.active.get()).sum()
+    }
+
+    /// Sessions that do not pick again (WebSockets, tunnels).
+    #[must_use]
+    pub fn sessions(&self) -> u64 {
+        self.0.iter().map(|c| c.sessions.get()).sum()
     }
 
     /// Open connections to the endpoint.
@@ -116,6 +133,22 @@ mod tests {
         assert_eq!((stats.active_exchanges(), stats.requests_total(), stats.latency_ewma_ns()), (2, 4, 9));
         assert_eq!(stats.outcome_total(ExchangeOutcome::Completed), 1);
         assert_eq!(stats.outcome_total(ExchangeOutcome::ClientReset), 0);
+    }
+
+    #[test]
+    fn sessions_are_counted_beside_exchanges() {
+        let stats = EndpointStats::new(2);
+        let (a, b) = (stats.cell(WorkerIndex(0)), stats.cell(WorkerIndex(1)));
+        a.exchange_began();
+        a.session_began();
+        b.session_began();
+        b.session_began();
+        b.session_ended();
+        assert_eq!((stats.sessions(), stats.active_exchanges()), (2, 1));
+        a.session_ended();
+        b.session_ended();
+        b.session_ended();
+        assert_eq!(stats.sessions(), 0);
     }
 
     #[test]

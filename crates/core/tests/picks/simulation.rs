@@ -15,8 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Every policy that there is.
-pub(crate) const POLICIES: [BalancePolicy; 4] =
-    [BalancePolicy::PeakEwma, BalancePolicy::LeastRequest, BalancePolicy::RoundRobin, BalancePolicy::Random];
+pub(crate) const POLICIES: [BalancePolicy; 5] = [
+    BalancePolicy::PeakEwma,
+    BalancePolicy::LeastRequest,
+    BalancePolicy::LeastConnection,
+    BalancePolicy::RoundRobin,
+    BalancePolicy::Random,
+];
 
 /// How an endpoint behaves.
 #[derive(Clone, Copy, Debug)]

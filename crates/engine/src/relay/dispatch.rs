@@ -36,7 +36,9 @@ impl Engine {
                 ExchangeOutcome::UpstreamGone
             }
             Err(NoPickReason::AllTried) => last,
-            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing) => ExchangeOutcome::NoEndpoint,
+            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing | NoPickReason::AllFull) => {
+                ExchangeOutcome::NoEndpoint
+            }
         };
         self.fail(now, exchange, outcome);
         None

@@ -194,7 +194,7 @@ impl Publisher {
         Listener {
             id: known.id,
             name: listener.name.clone(),
-            policy: listener.policy,
+            policy: listener.policy.clone(),
             routes: RouteTable { routes: routes.collect() },
             stats: known.stats.clone(),
         }

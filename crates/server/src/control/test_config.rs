@@ -33,6 +33,7 @@ pub(crate) fn listener(name: &str, service: &str) -> Listener {
         name: name.into(),
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         policy: ListenerPolicy::default(),
+        tls: None,
         routes: vec![Route {
             matches: RouteMatch::default(),
             service: service.into(),
@@ -42,7 +43,7 @@ pub(crate) fn listener(name: &str, service: &str) -> Listener {
 }
 
 pub(crate) fn service(name: &str, endpoints: EndpointSource) -> Service {
-    Service { name: name.into(), endpoints, policy: ServicePolicy::default() }
+    Service { name: name.into(), endpoints, policy: ServicePolicy::default(), tls: None }
 }
 
 pub(crate) fn list(ports: &[u16]) -> EndpointSource {

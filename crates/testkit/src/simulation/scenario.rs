@@ -277,9 +277,11 @@ pub(super) fn policy(prng: &mut Prng, is_healthy: bool) -> ServicePolicy {
             max_requests_per_connection: prng.pick(&[None, None, Some(1), Some(5)]),
             pending: 1024,
             pending_timeout: Duration::from_secs(600),
+            ..Upstream::default()
         },
         timeouts: Timeouts { send: Duration::from_secs(600), ..Timeouts::default() },
         drain_deadline: Some(Duration::from_secs(600)),
+        ..ServicePolicy::default()
     };
     if !is_healthy {
         policy.upstream.pending = prng.pick(&[0, 3, 1024, 1024, 1024, 1024]);

@@ -133,6 +133,7 @@ impl Scene {
                 max_requests_per_connection: tape.pick(&[None, Some(1), Some(5)]),
                 pending: tape.pick(&[1024, 2]),
                 pending_timeout: Duration::from_secs(tape.pick(&[5, 1])),
+                ..Upstream::default()
             };
             exchanges.request_timeout = tape.pick(&[None, Some(Duration::from_secs(2))]);
             policy.timeouts.idle = Duration::from_secs(tape.pick(&[3600, 3]));

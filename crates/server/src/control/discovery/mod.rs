@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn service(name: &str, endpoints: EndpointSource) -> Service {
-        Service { name: name.into(), endpoints, policy: ServicePolicy::default() }
+        Service { name: name.into(), endpoints, policy: ServicePolicy::default(), tls: None }
     }
 
     fn list(port: u16) -> EndpointSource {

@@ -244,6 +244,7 @@ fn a_followed_name_starts_without_an_answer_gets_one_changes_and_tells_of_failur
             name: "web".into(),
             endpoints: EndpointSource::Dns { name: "web.test.".into(), port: 80 },
             policy: ServicePolicy::default(),
+            tls: None,
         }]);
         assert!(at_once.is_empty());
         let mut until = async |what: &str, wanted: fn(&Answer) -> bool| {
