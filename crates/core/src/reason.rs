@@ -150,6 +150,8 @@ reasons! {
         EndpointRemoved = "endpoint_removed", "the endpoint is no longer in its service";
         EndpointTerminating = "endpoint_terminating", "the endpoint terminates and its streams ended";
         ServiceRemoved = "service_removed", "the service is no longer configured";
+        NotReusable = "not_reusable", "an HTTP/1 message did not end so that the connection could be used again";
+        TunnelEnded = "tunnel_ended", "the other side of a tunnel ended it";
         Rotated = "rotated", "the connection carried its most exchanges or used up its stream ids";
         DrainFinished = "drain_finished", "the process drains and nothing was open any more";
         DrainDeadline = "drain_deadline", "the process drains and the deadline came";

@@ -2,6 +2,7 @@
 
 use crate::keys::ConnKey;
 use evenkeel_core::event::EventKind;
+use evenkeel_core::id::ServiceId;
 use std::net::SocketAddr;
 
 /// Something for the event loop to do.
@@ -13,6 +14,18 @@ pub enum Action {
         conn: ConnKey,
         /// Where to.
         address: SocketAddr,
+        /// Whose endpoint that is: the service's TLS, if it has any, comes first.
+        service: ServiceId,
+    },
+    /// Read a connection again that was not read because [`Engine::takes_input`](crate::Engine::takes_input) said so.
+    Resume {
+        /// Its key.
+        conn: ConnKey,
+    },
+    /// End our side of a connection (FIN); what was to be sent before has been written.
+    EndOutput {
+        /// Its key.
+        conn: ConnKey,
     },
     /// Close the socket; the key is gone. What was to be sent has been written.
     Close {

@@ -7,6 +7,7 @@ use evenkeel_core::id::EndpointId;
 use evenkeel_core::policy::Retry;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
+use std::time::Duration;
 
 /// Which of an exchange's two peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub(crate) struct Leg {
     pub(crate) ends_after_backlog: bool,
     /// Trailers that leave after the backlog.
     pub(crate) trailers: Option<Box<HeaderList>>,
+    /// Its connection is not read before more of what came has gone on; only where there are no windows.
+    pub(crate) is_held_back: bool,
     /// Whether the exchange stands in the connection's `blocked` queue.
     pub(crate) is_blocked: bool,
     /// Since when the peer has taken nothing of the backlog; `NEVER` without one.
@@ -72,9 +75,28 @@ impl Leg {
             backlog: Backlog::default(),
             ends_after_backlog: false,
             trailers: None,
+            is_held_back: false,
             is_blocked: false,
             stalled_since: Moment::NEVER,
         }
+    }
+}
+
+/// What an exchange carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A request and its answer.
+    Message,
+    /// A WebSocket that is asked for, or stands.
+    WebSocket,
+    /// Bytes both ways until both sides have ended.
+    Tunnel,
+}
+
+impl Kind {
+    /// Whether it takes an upstream for itself, which nobody uses after it.
+    pub(crate) const fn needs_own_upstream(self) -> bool {
+        !matches!(self, Self::Message)
     }
 }
 
@@ -117,8 +139,17 @@ pub(crate) struct Exchange {
     pub(crate) sent_times: u32,
     /// Interim answers that came.
     pub(crate) interim_answers: u32,
+    /// Body bytes that its route still takes from the client; `None` is no limit.
+    pub(crate) body_left: Option<u64>,
+    pub(crate) kind: Kind,
+    /// It is bytes both ways by now.
+    pub(crate) is_tunnel: bool,
+    /// Longest time without a byte, once it is that; `None` is no limit.
+    pub(crate) upgraded_idle: Option<Duration>,
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
+    /// Its method may be repeated (RFC 9110 §9.2.2).
+    pub(crate) is_idempotent: bool,
     /// Final response headers were forwarded.
     pub(crate) is_answered: bool,
 }

@@ -11,6 +11,8 @@ pub(crate) struct RequestHead {
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
     pub(crate) is_connect: bool,
+    /// It may be repeated (RFC 9110 §9.2.2).
+    pub(crate) is_idempotent: bool,
     pub(crate) content_length: Option<u64>,
     /// How long the caller of a gRPC request waits.
     pub(crate) grpc_timeout: Option<Duration>,
@@ -66,6 +68,7 @@ pub(crate) fn check_request(list: &HeaderList, store: &HeaderStore) -> Result<Re
     let method: &[u8] = method.ok_or(Malformed("no :method"))?;
     head.is_head = method == b"HEAD";
     head.is_connect = method == b"CONNECT";
+    head.is_idempotent = matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE" | b"TRACE");
     head.grpc_timeout = timeout.filter(|_| head.is_grpc).and_then(grpc_timeout::parse);
     if head.is_connect {
         return match (authority, path, scheme) {

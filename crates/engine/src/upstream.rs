@@ -15,6 +15,8 @@ pub(crate) struct Pool {
     /// How many of them do not take exchanges yet.
     pub(crate) opening: u32,
     pub(crate) pending: VecDeque<ExchangeKey>,
+    /// What the endpoint was found to speak, where that is left to find out.
+    pub(crate) is_http1: Option<bool>,
     /// A wake for the queue is on the wheel.
     pub(crate) is_watched: bool,
     /// Until when waiting in vain was last reported as a failure of the endpoint.
@@ -35,6 +37,7 @@ impl Pool {
             conns: Vec::new(),
             opening: 0,
             pending: VecDeque::new(),
+            is_http1: None,
             is_watched: false,
             blamed_until: Moment::ZERO,
             exchanges: 0,

@@ -46,10 +46,10 @@ pub(crate) struct Http1 {
     pub(crate) minor: u8,
     /// What the answer that comes, or goes, is to.
     pub(crate) to: ResponseTo,
+    /// A part of an answer came on it: what it was asked before, it answered.
+    pub(crate) has_spoken: bool,
     /// No message comes or goes after the one that is under way.
     pub(crate) is_last: bool,
-    /// A message ended before its time: only the connection's end can tell.
-    pub(crate) is_aborted: bool,
     /// Body bytes that were dropped since the answer to them ended.
     pub(crate) discarded: usize,
 }
@@ -63,8 +63,8 @@ impl Default for Http1 {
             scanned: 0,
             minor: 1,
             to: ResponseTo::default(),
+            has_spoken: false,
             is_last: false,
-            is_aborted: false,
             discarded: 0,
         }
     }
@@ -164,11 +164,16 @@ impl Http1 {
         self.writing = Writing::None;
     }
 
-    /// The message that goes ends before its time.
-    pub(crate) fn abort(&mut self) {
+    /// The message that goes ends before its time; whether the peer could take it for whole.
+    pub(crate) fn abort(&mut self) -> bool {
         self.is_last = true;
-        self.is_aborted |= self.writing != Writing::None;
-        self.writing = Writing::None;
+        std::mem::replace(&mut self.writing, Writing::None) != Writing::None
+    }
+
+    /// Appends the answer that ends HTTP/1 on the connection.
+    pub(crate) fn put_upgraded(&mut self, out: &mut Vec<u8>, list: &HeaderList, store: &HeaderStore) {
+        let options = ResponseOptions { upgrade: self.to.asked_upgrade, ..ResponseOptions::default() };
+        http1::put_response(out, list, store, options);
     }
 
     /// Gives back memory that is not in use.

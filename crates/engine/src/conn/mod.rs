@@ -145,6 +145,8 @@ pub(crate) struct Conn {
     pub(crate) input: Input,
     pub(crate) output: Output,
     pub(crate) is_dirty: bool,
+    /// A message ended before its time, which only the connection's end can tell.
+    pub(crate) is_aborted: bool,
     /// Our side ends when the output has left.
     pub(crate) ends_output: bool,
     /// Streams that are open, by id. HTTP/1 counts its messages as HTTP/2 its streams.
@@ -183,6 +185,7 @@ impl Conn {
             input: Input::Open,
             output: Output::default(),
             is_dirty: false,
+            is_aborted: false,
             ends_output: false,
             streams: Streams::default(),
             highest_stream: 0,
@@ -326,6 +329,14 @@ impl Conn {
         }
     }
 
+    /// HTTP/2's state, and the output beside it.
+    pub(crate) fn http2_and_output(&mut self) -> (Option<&mut Http2>, &mut Output) {
+        match &mut self.speech {
+            Speech::Http2(http2) => (Some(http2), &mut self.output),
+            _ => (None, &mut self.output),
+        }
+    }
+
     /// How far its end was announced to its peer; only HTTP/2 can.
     pub(crate) fn goaway_sent(&self) -> GoAwaySent {
         self.http2().map_or(GoAwaySent::No, |http2| http2.goaway_sent)
@@ -353,7 +364,23 @@ impl Conn {
         }
     }
 
-    /// Appends a response's headers: interim ones, or those that a body follows unless it ends here.
+    /// Appends an interim response's headers.
+    pub(crate) fn put_interim(
+        &mut self,
+        stream: u32,
+        list: &HeaderList,
+        store: &mut HeaderStore,
+        pool: &mut BufferPool,
+    ) {
+        let out = self.output.buffer(pool);
+        match &mut self.speech {
+            Speech::Http2(http2) => http2.put_headers(out, stream, false, list, store),
+            Speech::Http1(http1) => http1.put_interim(out, list, store),
+            Speech::Unknown | Speech::Raw => {}
+        }
+    }
+
+    /// Appends a response's headers, which a body follows unless it ends here.
     pub(crate) fn put_response(
         &mut self,
         stream: u32,
@@ -366,6 +393,22 @@ impl Conn {
         match &mut self.speech {
             Speech::Http2(http2) => http2.put_headers(out, stream, is_end, list, store),
             Speech::Http1(http1) => http1.put_response(out, is_end, list, store),
+            Speech::Unknown | Speech::Raw => {}
+        }
+    }
+
+    /// Appends the answer to a request that asked for a change of protocol.
+    pub(crate) fn put_upgraded(
+        &mut self,
+        stream: u32,
+        list: &HeaderList,
+        store: &mut HeaderStore,
+        pool: &mut BufferPool,
+    ) {
+        let out = self.output.buffer(pool);
+        match &mut self.speech {
+            Speech::Http2(http2) => http2.put_headers(out, stream, false, list, store),
+            Speech::Http1(http1) => http1.put_upgraded(out, list, store),
             Speech::Unknown | Speech::Raw => {}
         }
     }
@@ -409,8 +452,8 @@ impl Conn {
         let is_client = self.is_client();
         match &mut self.speech {
             Speech::Http2(http2) => http2.put_reset(self.output.buffer(pool), stream, code, is_client),
-            Speech::Http1(http1) => http1.abort(),
-            Speech::Unknown | Speech::Raw => {}
+            Speech::Http1(http1) => self.is_aborted |= http1.abort(),
+            Speech::Unknown | Speech::Raw => self.is_aborted = true,
         }
     }
 

@@ -12,6 +12,7 @@ impl Engine {
     pub(super) fn fail(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
         let status = match outcome {
             ExchangeOutcome::UpstreamProtocolError => 502,
+            ExchangeOutcome::BodyTooLarge => 413,
             ExchangeOutcome::RequestTimeout
             | ExchangeOutcome::TryTimeout
             | ExchangeOutcome::PendingTimeout
@@ -35,7 +36,11 @@ impl Engine {
         let is_cut = !ex.client.backlog.is_empty() || ex.upstream.announced.is_some_and(|left| left > 0);
         let mut reset = (!ex.client.is_received).then_some(ErrorCode::NoError);
         let Some((key, stream)) = ex.client.at else { return self.finish(now, exchange, outcome) };
-        self.conns[key].figures.failed += 1;
+        let conn = &mut self.conns[key];
+        conn.figures.failed += 1;
+        if let Some(http1) = conn.http1_mut().filter(|_| reset.is_some()) {
+            http1.is_last = true;
+        }
         if is_answered && (!is_grpc || is_cut) {
             reset = Some(ErrorCode::InternalError);
         } else {
@@ -55,7 +60,14 @@ impl Engine {
             }
             let has_body = !is_grpc && !is_head;
             let conn = &mut self.conns[key];
-            conn.put_response(stream, !has_body, &list, &mut self.store, &mut self.buffers);
+            if has_body && conn.http1().is_some() {
+                list.push("content-length", text.len().to_string().as_bytes());
+            }
+            if is_answered {
+                conn.put_trailers(stream, &list, &mut self.store, &mut self.buffers);
+            } else {
+                conn.put_response(stream, !has_body, &list, &mut self.store, &mut self.buffers);
+            }
             if has_body {
                 // A window that is closed is no reason to wait: the status says enough.
                 let window =

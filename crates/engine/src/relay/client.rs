@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::conn::header_limits;
-use crate::exchange::{Exchange, Leg, Side};
+use crate::exchange::{Exchange, Kind, Leg, Side};
 use crate::forwarded;
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::{RequestHead, View, check_request, check_trailers};
@@ -73,17 +73,29 @@ impl Engine {
             return;
         }
         conn.highest_stream = stream;
-        let refused = if conn.counted_streams() >= self.limits.concurrent_streams as usize {
-            Some(Limit::ConcurrentStreams)
-        } else if self.exchanges.len() >= self.limits.exchanges {
-            Some(Limit::Exchanges)
-        } else {
-            None
-        };
-        if let Some(limit) = refused {
-            self.stats.refused(limit);
+        if conn.counted_streams() >= self.limits.concurrent_streams as usize {
+            self.stats.refused(Limit::ConcurrentStreams);
             self.give_list(list);
             self.refuse_stream(now, key, stream, ErrorCode::RefusedStream);
+            return;
+        }
+        self.request(now, key, stream, list, is_end, false);
+    }
+
+    /// A request's headers, whatever they came in, on a stream that is new. `asks_websocket`: by HTTP/1's `Upgrade`.
+    pub(super) fn request(
+        &mut self,
+        now: Moment,
+        key: ConnKey,
+        stream: u32,
+        list: HeaderList,
+        is_end: bool,
+        asks_websocket: bool,
+    ) {
+        if self.exchanges.len() >= self.limits.exchanges {
+            self.stats.refused(Limit::Exchanges);
+            self.give_list(list);
+            self.refuse_request(now, key, stream, ErrorCode::RefusedStream, 503, "too many exchanges are open");
             return;
         }
         if list.is_truncated() {
@@ -100,6 +112,9 @@ impl Engine {
             Err(_) => return self.bad_request(now, key, stream, list),
         };
         let exchange = self.open_exchange(now, key, stream, list, head, is_end);
+        if asks_websocket {
+            self.exchanges[exchange].kind = Kind::WebSocket;
+        }
         if head.is_connect {
             self.answer(now, exchange, ExchangeOutcome::BadRequest, 405);
             return;
@@ -115,7 +130,24 @@ impl Engine {
         if let Some(client) = conn.client() {
             client.listener.stats.cell(self.worker).exchange_ended_unrouted(ExchangeOutcome::BadRequest);
         }
-        self.refuse_stream(now, key, stream, ErrorCode::ProtocolError);
+        self.refuse_request(now, key, stream, ErrorCode::ProtocolError, 400, "headers that break the rules");
+    }
+
+    /// Refuses a request that never became an exchange: a stream is reset, HTTP/1 gets a status and ends.
+    fn refuse_request(
+        &mut self,
+        now: Moment,
+        key: ConnKey,
+        stream: u32,
+        code: ErrorCode,
+        status: u16,
+        why: &'static str,
+    ) {
+        if self.conns[key].http1().is_some() {
+            self.refuse_http1(now, key, status, why, CloseReason::BadMessage);
+        } else {
+            self.refuse_stream(now, key, stream, code);
+        }
     }
 
     /// Resets a stream that never became an exchange.
@@ -149,7 +181,7 @@ impl Engine {
         None
     }
 
-    fn open_exchange(
+    pub(super) fn open_exchange(
         &mut self,
         now: Moment,
         key: ConnKey,
@@ -183,6 +215,11 @@ impl Engine {
             went_away: Vec::new(),
             interim_answers: 0,
             sent_times: 0,
+            body_left: None,
+            kind: Kind::Message,
+            is_tunnel: false,
+            upgraded_idle: None,
+            is_idempotent: head.is_idempotent,
             is_grpc: head.is_grpc,
             is_head: head.is_head,
             is_answered: false,
@@ -209,6 +246,8 @@ impl Engine {
         let ex = &mut self.exchanges[exchange];
         ex.service = service;
         ex.retry = policy.retry;
+        ex.body_left = policy.request_body_bytes;
+        ex.upgraded_idle = policy.upgraded_idle;
         if policy.headers != HeaderRules::default() {
             let (list, store) = (&mut ex.request, &mut self.store);
             forwarded::apply(policy.headers, address, list, store, &mut self.scratch, &mut self.request_ids);
@@ -226,7 +265,7 @@ impl Engine {
         }
     }
 
-    fn request_trailers(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {
+    pub(super) fn request_trailers(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {
         let client = &self.exchanges[exchange].client;
         if client.is_received {
             self.give_list(list);

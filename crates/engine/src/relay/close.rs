@@ -92,6 +92,8 @@ impl Engine {
         let conn = &mut self.conns[key];
         let open = std::mem::take(&mut conn.streams).in_order();
         let pool = conn.upstream().map(|u| u.pool);
+        let was_used = conn.upstream().is_some_and(|u| u.served > 1);
+        let is_stale = was_used && conn.http1().is_some_and(|h| !h.has_spoken);
         let Some(pool) = pool else {
             for (_, exchange) in open {
                 let outcome = match reason {
@@ -116,6 +118,17 @@ impl Engine {
             if !is_planned && reason != CloseReason::ConnectNoDescriptors {
                 self.report(now, pool, Report::Failed);
             }
+            // An upstream that was opened for one exchange has it already.
+            for (_, exchange) in open {
+                let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
+                ex.upstream.at = None;
+                if is_planned {
+                    self.leave_endpoint(exchange);
+                    self.dispatch(now, exchange);
+                } else {
+                    self.move_on(now, exchange, ExchangeOutcome::ConnectFailed);
+                }
+            }
             // Others that stand or are being opened go on serving the queue.
             if self.pools.get(pool).is_some_and(|p| p.conns.is_empty()) {
                 if is_planned {
@@ -136,6 +149,12 @@ impl Engine {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.upstream.at = None;
             if self.keep_answer(now, exchange) {
+                continue;
+            }
+            // An endpoint may close a connection that had been used before at any time; what was asked in that moment
+            // and may be repeated is, elsewhere (RFC 9110 §9.2.2).
+            if is_stale && ex.is_idempotent && ex.is_repeatable() {
+                self.move_on(now, exchange, ExchangeOutcome::UpstreamGone);
                 continue;
             }
             if !std::mem::replace(&mut is_reported, true) {

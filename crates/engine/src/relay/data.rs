@@ -1,6 +1,8 @@
-//! Bodies: DATA both ways under both sides' windows (`windows`), and trailers behind them.
+//! Bodies: both ways under both sides' windows (`windows`) or as fast as the receiver takes them, and trailers behind
+//! them.
 
 use super::Engine;
+use crate::conn::Input;
 use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
@@ -41,36 +43,84 @@ impl Engine {
             self.data_of_no_stream(now, key, stream, is_end);
             return;
         };
+        let leg = self.exchanges[exchange].leg_mut(side);
+        leg.receive_window -= i64::from(flow_bytes);
+        if leg.is_received {
+            self.reset_by_fault(now, exchange, side, ErrorCode::StreamClosed);
+        } else if leg.receive_window < 0 {
+            self.reset_by_fault(now, exchange, side, ErrorCode::FlowControlError);
+        } else {
+            // Padding leaves at once.
+            leg.owed_credit += flow_bytes - payload.len() as u32;
+            self.body(now, exchange, side, payload, is_end);
+        }
+    }
+
+    /// A part of a body whose end has not come, from either peer.
+    pub(super) fn body(
+        &mut self,
+        now: Moment,
+        exchange: ExchangeKey,
+        side: Side,
+        payload: &[u8],
+        is_end: bool,
+    ) {
         let ex = &mut self.exchanges[exchange];
         let is_answered = ex.is_answered;
         let leg = ex.leg_mut(side);
-        leg.receive_window -= i64::from(flow_bytes);
-        let has_overrun = leg.receive_window < 0;
         let announced = leg.announced.map(|left| left.checked_sub(payload.len() as u64));
-        if leg.is_received {
-            self.reset_by_fault(now, exchange, side, ErrorCode::StreamClosed);
-        } else if has_overrun {
-            self.reset_by_fault(now, exchange, side, ErrorCode::FlowControlError);
-        } else if announced == Some(None)
+        if announced == Some(None)
             || (is_end && announced.is_some_and(|left| left != Some(0)))
             || (side == Side::Upstream && !is_answered)
         {
             self.reset_by_fault(now, exchange, side, ErrorCode::ProtocolError);
+            return;
+        }
+        leg.announced = announced.flatten();
+        leg.is_received = is_end;
+        leg.uncredited += payload.len() as u32;
+        if side == Side::Client && !self.admit_body(now, exchange, payload.len()) {
+            return;
+        }
+        if payload.is_empty() && !is_end {
+            // An empty frame means nothing to the other side, which might count it as an attack.
+            self.credit(now, exchange, side, 0);
         } else {
-            leg.announced = announced.flatten();
-            leg.is_received = is_end;
-            // Padding leaves at once.
-            leg.owed_credit += flow_bytes - payload.len() as u32;
-            leg.uncredited += payload.len() as u32;
-            if payload.is_empty() && !is_end {
-                // An empty frame means nothing to the other side, which might count it as an attack.
-                self.credit(now, exchange, side, 0);
-            } else {
-                self.forward(now, exchange, side, payload, is_end);
-            }
-            if is_end && side == Side::Upstream {
-                self.free_upstream_if_ended(now, exchange);
-            }
+            self.forward(now, exchange, side, payload, is_end);
+        }
+        self.hold_back(exchange, side);
+        if is_end && side == Side::Upstream {
+            self.free_upstream_if_ended(now, exchange);
+        }
+    }
+
+    /// Whether a request's body stays within its route's limit; if not, the client is told so.
+    fn admit_body(&mut self, now: Moment, exchange: ExchangeKey, bytes: usize) -> bool {
+        let ex = &mut self.exchanges[exchange];
+        let Some(left) = ex.body_left else { return true };
+        ex.body_left = left.checked_sub(bytes as u64);
+        if ex.body_left.is_none() {
+            self.stats.refused(Limit::RequestBodyBytes);
+            self.fail(now, exchange, ExchangeOutcome::BodyTooLarge);
+            return false;
+        }
+        true
+    }
+
+    /// Where there is no window, a peer is held back by not reading from it.
+    fn hold_back(&mut self, exchange: ExchangeKey, side: Side) {
+        let Some(ex) = self.exchanges.get_mut(exchange) else { return };
+        let is_kept = side == Side::Client && ex.upstream.at.is_none();
+        let leg = ex.leg_mut(side);
+        let Some((key, _)) = leg.at else { return };
+        let waits = leg.uncredited as usize;
+        if waits == 0 || leg.is_received || !(is_kept || waits > self.limits.tunnel_bytes) {
+            return;
+        }
+        let conn = &mut self.conns[key];
+        if conn.http2().is_none() && conn.input == Input::Open {
+            leg.is_held_back = true;
+            conn.input = Input::Paused;
         }
     }
 
@@ -212,7 +262,12 @@ impl Engine {
     fn sent_end(&mut self, now: Moment, exchange: ExchangeKey, to: Side) {
         match to {
             Side::Client => self.end_if_answered(now, exchange),
-            Side::Upstream => self.free_upstream_if_ended(now, exchange),
+            Side::Upstream => {
+                self.free_upstream_if_ended(now, exchange);
+                if self.exchanges.get(exchange).is_some_and(|ex| ex.is_tunnel) {
+                    self.end_if_answered(now, exchange);
+                }
+            }
         }
     }
 

@@ -2,14 +2,17 @@
 
 use super::{Engine, Wake};
 use crate::action::Action;
-use crate::conn::{Conn, Phase, Role, UpstreamSide};
-use crate::exchange::{Leg, Side};
+use crate::cancelled::Cancelled;
+use crate::conn::{Conn, Phase, Role, Speech, UpstreamSide};
+use crate::exchange::{Kind, Leg, Side};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::balancer::{Pick, Report};
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
+use evenkeel_core::policy::UpstreamProtocol;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, NoPickReason};
 use evenkeel_core::time::Moment;
+use evenkeel_wire::http1::{ResponseTo, Upgrade};
 use evenkeel_wire::http2::MAX_STREAM_ID;
 
 impl Engine {
@@ -57,6 +60,9 @@ impl Engine {
         self.pools[pool].exchanges += 1;
         self.pools[pool].endpoint.stats.cell(self.worker).exchange_began();
         let most = self.services[self.pools[pool].service].service.policy.upstream.max_streams;
+        if self.exchanges[exchange].kind.needs_own_upstream() {
+            return self.open_own(now, exchange, pool);
+        }
         let is_free = |&c: &ConnKey| self.conns[c].free_streams(most) > 0 && !self.is_output_full(c);
         let free = self.pools[pool].conns.iter().copied().find(is_free);
         match free {
@@ -87,32 +93,71 @@ impl Engine {
     pub(super) fn open_if_needed(&mut self, now: Moment, pool_key: PoolKey) {
         let pool = &mut self.pools[pool_key];
         let policy = self.services[pool.service].service.policy;
-        if pool.pending.len() <= pool.opening as usize * policy.upstream.max_streams as usize {
+        let speech = self.speech_for(pool_key, pool.pending.front().copied());
+        let pool = &mut self.pools[pool_key];
+        let each = if matches!(speech, Speech::Http2(_)) { policy.upstream.max_streams as usize } else { 1 };
+        if pool.pending.len() <= pool.opening as usize * each {
             return;
         }
         if pool.conns.len() >= policy.upstream.max_connections as usize {
             self.stats.refused(Limit::UpstreamConnections);
             return;
         }
+        self.open(now, pool_key, speech, false);
+    }
+
+    /// Asks for a connection to a pool's endpoint.
+    fn open(&mut self, now: Moment, pool_key: PoolKey, speech: Speech, is_own: bool) -> ConnKey {
+        let pool = &mut self.pools[pool_key];
+        let service = &self.services[pool.service].service;
+        let (service, timeout) = (service.id, service.policy.timeouts.connect);
+        let address = pool.endpoint.spec.address;
         let side = UpstreamSide {
             pool: pool_key,
-            service: self.services[pool.service].service.id,
+            service,
             endpoint: pool.endpoint.id,
-            address: pool.endpoint.spec.address,
+            address,
             next_stream: 1,
             goaway: None,
             is_retiring: false,
             served: 0,
             has_spoken: false,
-            is_own: false,
+            is_own,
             cancelled: Cancelled::default(),
         };
-        let conn = self.conns.insert(Conn::new(Role::Upstream(side), Phase::Connecting, now, &self.limits));
+        let conn = self.conns.insert(Conn::new(Role::Upstream(side), Phase::Connecting, speech, now));
         pool.conns.push(conn);
         pool.opening += 1;
-        let address = pool.endpoint.spec.address;
-        self.actions.push(Action::Connect { conn, address });
-        self.arm_conn(conn, now + policy.timeouts.connect);
+        self.actions.push(Action::Connect { conn, address, service });
+        self.arm_conn(conn, now + timeout);
+        conn
+    }
+
+    /// Opens a connection for one exchange, which goes there as soon as it stands.
+    fn open_own(&mut self, now: Moment, exchange: ExchangeKey, pool: PoolKey) {
+        let speech = match self.exchanges[exchange].kind {
+            Kind::Tunnel => Speech::Raw,
+            Kind::Message | Kind::WebSocket => Speech::Http1(Box::default()),
+        };
+        let key = self.open(now, pool, speech, true);
+        let conn = &mut self.conns[key];
+        conn.highest_stream = 1;
+        conn.streams.insert(1, exchange);
+        self.exchanges[exchange].upstream = Leg::new(Some((key, 1)), 0, i64::from(self.limits.stream_window));
+    }
+
+    /// What is to be spoken on a new connection of a pool, which the exchange that waits longest would be the first on.
+    fn speech_for(&self, pool: PoolKey, first: Option<ExchangeKey>) -> Speech {
+        let pool = &self.pools[pool];
+        let is_http1 = match self.services[pool.service].service.policy.upstream.protocol {
+            UpstreamProtocol::H1 => true,
+            UpstreamProtocol::H2 => false,
+            UpstreamProtocol::Auto => pool.is_http1.unwrap_or_else(|| {
+                let client = first.and_then(|e| self.exchanges.get(e)).and_then(|ex| ex.client.at);
+                client.and_then(|(key, _)| self.conns.get(key)).is_some_and(|c| c.http1().is_some())
+            }),
+        };
+        if is_http1 { Speech::Http1(Box::default()) } else { Conn::new_http2(false, &self.limits) }
     }
 
     /// An endpoint's SETTINGS came: its connection takes exchanges from now on.
@@ -120,7 +165,15 @@ impl Engine {
         let conn = &mut self.conns[key];
         conn.phase = Phase::Open;
         conn.idle_since = now;
-        let Some(pool_key) = conn.upstream().map(|u| u.pool) else { return };
+        self.count_opened(key);
+        let idle = self.timeouts_of(key).idle;
+        self.arm_conn(key, now + idle);
+        self.serve_pending(now, key);
+    }
+
+    /// A connection that was asked for stands.
+    pub(super) fn count_opened(&mut self, key: ConnKey) {
+        let Some(pool_key) = self.conns[key].upstream().map(|u| u.pool) else { return };
         let pool = &mut self.pools[pool_key];
         pool.opening -= 1;
         let endpoint = &pool.endpoint;
@@ -128,9 +181,6 @@ impl Engine {
         let service = self.services[pool.service].service.id;
         let (endpoint, address) = (endpoint.id, endpoint.spec.address);
         self.tell(EventKind::UpstreamOpened { service, endpoint, address });
-        let idle = self.timeouts_of(key).idle;
-        self.arm_conn(key, now + idle);
-        self.serve_pending(now, key);
     }
 
     /// Gives waiting exchanges to a connection as long as it has streams free.
@@ -152,11 +202,12 @@ impl Engine {
     }
 
     /// Puts a request on a connection's wire.
-    fn send_request(&mut self, now: Moment, exchange: ExchangeKey, key: ConnKey) {
+    pub(super) fn send_request(&mut self, now: Moment, exchange: ExchangeKey, key: ConnKey) {
         let (conn, ex) = (&mut self.conns[key], &mut self.exchanges[exchange]);
         let window = conn.first_window();
         let policy = self.services[ex.service].service.policy.upstream;
         let Some(upstream) = conn.upstream_mut() else { return };
+        let is_own = upstream.is_own;
         let stream = upstream.next_stream;
         upstream.next_stream += 2;
         upstream.served += 1;
@@ -165,7 +216,13 @@ impl Engine {
             policy.max_requests_per_connection.is_some_and(|most| upstream.served >= most)
                 || upstream.next_stream > MAX_STREAM_ID;
         conn.highest_stream = stream;
-        conn.streams.insert(stream, exchange);
+        if !is_own {
+            conn.streams.insert(stream, exchange);
+        }
+        if let Some(http1) = conn.http1_mut() {
+            let asked_upgrade = (ex.kind == Kind::WebSocket).then_some(Upgrade::WebSocket);
+            http1.to = ResponseTo { is_head: ex.is_head, is_connect: false, asked_upgrade };
+        }
         conn.figures.exchanges += 1;
         ex.waits_since = None;
         ex.sent = now;

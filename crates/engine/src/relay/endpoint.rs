@@ -56,6 +56,11 @@ impl Engine {
             self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
             return;
         }
+        self.answered(now, exchange, list, is_end);
+    }
+
+    /// Headers of an answer, whatever they came in: interim or final ones, or trailers.
+    pub(super) fn answered(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {
         if self.exchanges[exchange].upstream.is_received {
             self.give_list(list);
             self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::StreamClosed);
@@ -99,7 +104,7 @@ impl Engine {
             if self.is_output_full(client) {
                 return self.shed(now, exchange, list);
             }
-            self.conns[client].put_response(stream, false, &list, &mut self.store, &mut self.buffers);
+            self.conns[client].put_interim(stream, &list, &mut self.store, &mut self.buffers);
             self.mark_dirty(client);
         }
         self.give_list(list);
@@ -158,7 +163,7 @@ impl Engine {
         self.free_upstream_if_ended(now, exchange);
     }
 
-    fn response_trailers(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {
+    pub(super) fn response_trailers(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {
         let client = self.exchanges[exchange].client.at;
         if client.is_some_and(|(client, _)| self.is_output_full(client)) {
             return self.shed(now, exchange, list);

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::clock::REST;
 use crate::cancelled::Cancel;
-use crate::conn::{GoAwaySent, Phase};
+use crate::conn::{GoAwaySent, Phase, Reading, Speech};
 use crate::exchange::{Exchange, Side};
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::window::Window;
@@ -21,7 +21,9 @@ impl Engine {
     /// The client has its whole answer: the exchange is over, even if the request is not (RFC 9113 §8.1).
     pub(super) fn end_if_answered(&mut self, now: Moment, exchange: ExchangeKey) {
         let Some(ex) = self.exchanges.get(exchange) else { return };
-        if !ex.client.is_sent {
+        // A tunnel has two directions, and either may end first.
+        let goes_on = ex.is_tunnel && !ex.upstream.is_sent;
+        if !ex.client.is_sent || goes_on {
             return;
         }
         let is_unread = !ex.client.is_received;
@@ -61,7 +63,8 @@ impl Engine {
         let Some(conn) = self.conns.get_mut(key) else { return };
         conn.streams.remove(stream);
         if let Some(code) = code.filter(|_| !conn.is_closing()) {
-            if let (Side::Upstream, false, Some((client, _))) = (side, has_ended, client) {
+            let is_shared = conn.http2().is_some();
+            if let (Side::Upstream, false, true, Some((client, _))) = (side, has_ended, is_shared, client) {
                 self.cancels.push((key, Cancel { stream, client, code, is_early, is_sent }));
             } else {
                 conn.put_reset(stream, code, &mut self.buffers);
@@ -146,6 +149,18 @@ impl Engine {
             return;
         }
         conn.idle_since = now;
+        match conn.speech {
+            Speech::Http1(_) => {
+                if self.conns[key].http1().is_some_and(|h| !h.is_last && !h.is_inside_body()) {
+                    let idle = self.timeouts_of(key).idle;
+                    self.arm_conn(key, now + idle.min(REST));
+                }
+                self.next_message(now, key);
+                return;
+            }
+            Speech::Raw => return self.tunnel_ended(now, key),
+            Speech::Http2(_) | Speech::Unknown => {}
+        }
         let is_leaving = conn.client().is_some_and(|c| c.is_leaving);
         // What the deadline cuts is counted there.
         if matches!(conn.goaway_sent(), GoAwaySent::Final(_)) && !self.is_drain_cut() {
@@ -172,6 +187,17 @@ impl Engine {
         let is_idle = conn.streams.is_empty();
         if is_idle {
             conn.idle_since = now;
+            let is_retiring = is_retiring || upstream.is_own;
+            match &mut conn.speech {
+                Speech::Raw => return self.tunnel_ended(now, key),
+                // Both messages have ended exactly, or the connection is of no further use.
+                Speech::Http1(http1) if http1.is_last || !matches!(http1.reading, Reading::Done) => {
+                    self.end_conn(now, key, CloseReason::NotReusable, None);
+                    return;
+                }
+                Speech::Http1(http1) => http1.reading = Reading::Head,
+                Speech::Http2(_) | Speech::Unknown => {}
+            }
             let reason = match (goaway, is_retiring) {
                 (Some(_), _) => Some(CloseReason::UpstreamGoAway),
                 (None, true) => Some(CloseReason::Rotated),

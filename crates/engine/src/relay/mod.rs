@@ -16,17 +16,19 @@ mod dispatch;
 mod drain;
 mod endpoint;
 mod finish;
+mod http1;
 mod invariants;
 mod receive;
 mod refresh;
 mod relief;
 mod retry;
 mod stall;
+mod tunnel;
 mod windows;
 
 use crate::action::{Action, ConnectFailure, PeerEnd};
 use crate::cancelled::Cancel;
-use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role, TableOffer};
+use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role, Speech, TableOffer};
 use crate::deadlines::Deadlines;
 use crate::exchange::Exchange;
 use crate::failures::Failures;
@@ -223,7 +225,7 @@ impl Engine {
             deadlines: Deadlines::default(),
             is_leaving: false,
         };
-        let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, now, &self.limits));
+        let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, Speech::Unknown, now));
         self.clients += 1;
         self.stats.sessions.set(self.clients as u64);
         self.arm_conn(key, now + header);
@@ -233,10 +235,17 @@ impl Engine {
     /// A connection that was asked for stands.
     pub fn connected(&mut self, now: Moment, key: ConnKey) {
         let Some(conn) = self.conns.get_mut(key) else { return };
-        if conn.phase == Phase::Connecting {
-            conn.phase = Phase::Greeting;
-            conn.idle_since = now;
-            self.greet(now, key);
+        if conn.phase != Phase::Connecting {
+            return;
+        }
+        match conn.speech {
+            Speech::Http2(_) => {
+                conn.phase = Phase::Greeting;
+                conn.idle_since = now;
+                self.greet(now, key);
+            }
+            _ if conn.upstream().is_some_and(|u| u.is_own) => self.own_upstream_stands(now, key),
+            _ => self.upstream_ready(now, key),
         }
     }
 
@@ -256,6 +265,9 @@ impl Engine {
 
     /// The peer ended its side. The key is gone; no `Close` follows.
     pub fn peer_ended(&mut self, now: Moment, key: ConnKey, end: PeerEnd) {
+        if end == PeerEnd::Closed {
+            self.end_open_body(now, key);
+        }
         let Some(conn) = self.conns.get(key) else { return };
         let reason = match (&conn.role, end) {
             (Role::Client(_), PeerEnd::Closed) => CloseReason::ClientClosed,
@@ -284,9 +296,13 @@ impl Engine {
         conn.output.count(&mut self.output_bytes);
         if conn.output.is_empty() {
             conn.stalled_since = None;
+            let ends_output = conn.ends_output;
             if let Phase::Closing(reason) = conn.phase {
                 self.remove_conn(now, key, reason, Some(true));
                 return;
+            }
+            if ends_output {
+                self.end_output_if_due(key);
             }
         } else if n > 0 || conn.stalled_since.is_none() {
             conn.stalled_since = Some(now);
@@ -379,7 +395,11 @@ impl Engine {
     /// Says what both sides say first.
     fn greet(&mut self, now: Moment, key: ConnKey) {
         let table = if self.is_short_of_tables() { TableOffer::None } else { TableOffer::Default };
-        self.conns[key].greet(now, &self.limits, table, &mut self.buffers);
+        let conn = &mut self.conns[key];
+        let is_upstream = !conn.is_client();
+        if let (Some(http2), output) = conn.http2_and_output() {
+            http2.greet(now, is_upstream, &self.limits, table, output.buffer(&mut self.buffers));
+        }
         self.mark_dirty(key);
         self.arm_conn(key, now + self.limits.settings_ack);
     }
@@ -387,6 +407,10 @@ impl Engine {
     fn mark_dirty(&mut self, key: ConnKey) {
         let conn = &mut self.conns[key];
         conn.output.count(&mut self.output_bytes);
+        if conn.ends_output && conn.output.is_empty() {
+            self.end_output_if_due(key);
+            return;
+        }
         if !conn.is_dirty {
             conn.is_dirty = true;
             self.dirty.push(key);

@@ -40,14 +40,19 @@ impl Engine {
                 first.extend_from_slice(bytes);
                 self.detect(now, key, first);
             }
-            Phase::Greeting | Phase::Open => match conn.speech {
-                Speech::Http2(_) => self.frames(now, key, bytes),
-                Speech::Http1(_) => self.http1_bytes(now, key, bytes),
-                Speech::Raw => self.raw_bytes(now, key, bytes),
-                Speech::Unknown => {}
-            },
+            Phase::Greeting | Phase::Open => self.received_in(now, key, bytes),
         }
         self.relieve(now);
+    }
+
+    /// Bytes in what is spoken on a connection.
+    pub(super) fn received_in(&mut self, now: Moment, key: ConnKey, bytes: &[u8]) {
+        match self.conns[key].speech {
+            Speech::Http2(_) => self.frames(now, key, bytes),
+            Speech::Http1(_) => self.http1_bytes(now, key, bytes),
+            Speech::Raw => self.raw_bytes(now, key, bytes),
+            Speech::Unknown => {}
+        }
     }
 
     /// Decides what a client speaks.

@@ -66,10 +66,17 @@ impl Engine {
         let fresh = sent.min(leg.uncredited);
         leg.uncredited -= fresh;
         leg.owed_credit += fresh;
-        if leg.is_received || !leg.window.is_due(leg.owed_credit) {
+        if leg.is_received || (!leg.window.is_due(leg.owed_credit) && !leg.is_held_back) {
             return;
         }
         let Some((key, stream)) = leg.at else { return };
+        if self.conns[key].http2().is_none() {
+            leg.owed_credit = 0;
+            if leg.uncredited as usize <= self.limits.tunnel_bytes / 2 && std::mem::take(&mut leg.is_held_back) {
+                self.resume(key);
+            }
+            return;
+        }
         let most = self.limits.most_stream_window.max(self.limits.stream_window);
         let mut change = leg.window.wish(now, self.limits.stream_window, most);
         let mut credit = std::mem::take(&mut leg.owed_credit);
