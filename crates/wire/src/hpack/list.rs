@@ -2,7 +2,8 @@
 
 use super::id::HeaderId;
 use super::name::Name;
-use super::store::{HeaderStore, Traits, WireValue};
+use super::static_table;
+use super::store::{ENTRY_OVERHEAD, HeaderStore, Traits, WireValue};
 
 /// How a field was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,21 @@ pub(super) struct Literal<'a> {
     pub(super) is_valid: bool,
     pub(super) is_sensitive: bool,
     pub(super) is_indexed: bool,
+}
+
+/// A literal whose name was put, and whose value is yet to come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun {
+    name: Name,
+    /// Where the next literal began before the name.
+    start: usize,
+}
+
+impl Begun {
+    /// The name, where it is a known one.
+    pub(crate) fn name(&self) -> Name {
+        self.name
+    }
 }
 
 /// A decoded header block. It owns the ids in it, so it must be given back with [`HeaderList::clear`].
@@ -194,6 +210,103 @@ impl HeaderList {
         });
     }
 
+    /// Puts a token, lower-cased, where the next literal's name is. It is to be finished or abandoned before the next one;
+    /// of a known name nothing is put.
+    #[inline]
+    pub(crate) fn begin(&mut self, token: &[u8]) -> Begun {
+        let start = self.bytes.len();
+        self.bytes.extend(token.iter().map(u8::to_ascii_lowercase));
+        let name = Name::of(&self.bytes[start..]);
+        if name != Name::Other {
+            self.bytes.truncate(start);
+        }
+        Begun { name, start }
+    }
+
+    /// The name of a literal that is begun, unless it is a known one.
+    pub(crate) fn begun_bytes(&self, begun: &Begun) -> &[u8] {
+        &self.bytes[begun.start..]
+    }
+
+    /// Drops the literal that was begun last.
+    pub(crate) fn abandon(&mut self, begun: Begun) {
+        self.bytes.truncate(begun.start);
+    }
+
+    /// Appends the literal that was begun last. The caller vouches for a value without control bytes.
+    #[inline]
+    pub(crate) fn finish(&mut self, begun: Begun, value: &[u8]) {
+        let name_len = self.bytes.len() - begun.start;
+        self.bytes.extend_from_slice(value);
+        self.push_checked(begun.name, begun.start, name_len);
+    }
+
+    /// Appends a field of a known name. The caller vouches for a value without control bytes.
+    pub(crate) fn push_known(&mut self, name: Name, value: &[u8]) {
+        self.push_parts(name, value, b"");
+    }
+
+    /// As [`push_known`](Self::push_known), of a value in two parts.
+    pub(crate) fn push_parts(&mut self, name: Name, first: &[u8], second: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(first);
+        self.bytes.extend_from_slice(second);
+        self.push_checked(name, start, 0);
+    }
+
+    /// As [`push_known`](Self::push_known), of the static table where it is there.
+    pub(crate) fn push_pseudo(&mut self, name: Name, value: &[u8], store: &mut HeaderStore) {
+        match static_table::pseudo_id(name, value) {
+            Some(id) => self.push_static(id, store),
+            None => self.push_known(name, value),
+        }
+    }
+
+    #[inline]
+    fn push_checked(&mut self, name: Name, start: usize, name_len: usize) {
+        self.decoded_bytes += name.text().len() + self.bytes.len() - start + ENTRY_OVERHEAD;
+        self.push_literal(Literal {
+            name,
+            start,
+            name_len,
+            coded: None,
+            is_valid: true,
+            is_sensitive: false,
+            is_indexed: false,
+        });
+    }
+
+    /// Gives a literal of a known name another value. What it had is not given back before the list is cleared.
+    pub(crate) fn set_value(&mut self, at: usize, value: &[u8]) {
+        let (start, field) = (self.bytes.len(), &mut self.fields[at]);
+        debug_assert!(field.form == FieldForm::Literal && field.name != Name::Other);
+        self.decoded_bytes = self.decoded_bytes - field.value_len as usize + value.len();
+        (field.at, field.value_len, field.coded_len) = (start as u32, value.len() as u32, 0);
+        self.bytes.extend_from_slice(value);
+    }
+
+    /// Takes a literal of a known name out.
+    pub(crate) fn remove(&mut self, at: usize) {
+        let field = self.fields.remove(at);
+        debug_assert!(field.form == FieldForm::Literal);
+        self.decoded_bytes -= field.name.text().len() + field.value_len as usize + ENTRY_OVERHEAD;
+    }
+
+    /// Takes the literals of these names out, in whatever case they are given.
+    pub(crate) fn remove_named(&mut self, names: &[&[u8]]) {
+        let (bytes, decoded_bytes) = (&self.bytes, &mut self.decoded_bytes);
+        self.fields.retain(|field| {
+            let own = field.at as usize..field.value_at();
+            let name = if field.name == Name::Other { &bytes[own] } else { field.name.text().as_bytes() };
+            let is_named =
+                field.form == FieldForm::Literal && names.iter().any(|n| n.eq_ignore_ascii_case(name));
+            if is_named {
+                *decoded_bytes -= name.len() + field.value_len as usize + ENTRY_OVERHEAD;
+            }
+            !is_named
+        });
+    }
+
     /// Appends a field of our own making. The caller vouches for a lower-case name and a value without control bytes.
     pub fn push(&mut self, name: &str, value: &[u8]) {
         self.decoded_bytes += name.len() + value.len() + 32;
@@ -249,7 +362,7 @@ impl HeaderList {
     }
 
     /// Tells the store what the list holds beside the ids, until it is cleared.
-    pub(super) fn charge(&mut self, store: &mut HeaderStore) {
+    pub(crate) fn charge(&mut self, store: &mut HeaderStore) {
         let held = self.held_bytes();
         store.charge(std::mem::replace(&mut self.charged, held), held);
     }

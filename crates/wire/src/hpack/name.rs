@@ -49,7 +49,7 @@ macro_rules! names {
                 let Some(&(from, count)) = RANGES.get(bytes.len()) else { return Self::Other };
                 SORTED[usize::from(from)..usize::from(from) + usize::from(count)]
                     .iter()
-                    .find(|(known, _)| *known == bytes)
+                    .find(|(known, _)| known[0] == bytes[0] && *known == bytes)
                     .map_or(Self::Other, |&(_, name)| name)
             }
 
@@ -75,7 +75,7 @@ names! {
     ProxyConnection = "proxy-connection", Server = "server", SetCookie = "set-cookie", Te = "te",
     TransferEncoding = "transfer-encoding", Upgrade = "upgrade", UserAgent = "user-agent",
     XForwardedFor = "x-forwarded-for", XForwardedHost = "x-forwarded-host", XForwardedProto = "x-forwarded-proto",
-    XRequestId = "x-request-id",
+    XRequestId = "x-request-id", Http2Settings = "http2-settings",
 }
 
 impl Name {

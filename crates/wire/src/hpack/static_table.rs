@@ -97,6 +97,26 @@ pub(super) const fn name_index(name: Name) -> Option<usize> {
     })
 }
 
+/// The id of a pseudo-header that the table has with its value.
+pub(super) const fn pseudo_id(name: Name, value: &[u8]) -> Option<HeaderId> {
+    Some(HeaderId::of_static(match (name, value) {
+        (Name::Method, b"GET") => 2,
+        (Name::Method, b"POST") => 3,
+        (Name::Path, b"/") => 4,
+        (Name::Path, b"/index.html") => 5,
+        (Name::Scheme, b"http") => 6,
+        (Name::Scheme, b"https") => 7,
+        (Name::Status, b"200") => 8,
+        (Name::Status, b"204") => 9,
+        (Name::Status, b"206") => 10,
+        (Name::Status, b"304") => 11,
+        (Name::Status, b"400") => 12,
+        (Name::Status, b"404") => 13,
+        (Name::Status, b"500") => 14,
+        _ => return None,
+    }))
+}
+
 /// The id of a static field, where the table has exactly this name and value.
 #[must_use]
 pub fn static_id(name: &str, value: &str) -> Option<HeaderId> {
@@ -106,6 +126,16 @@ pub fn static_id(name: &str, value: &str) -> Option<HeaderId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_pseudo_header_of_the_table_is_found_with_its_value_and_no_other() {
+        for (name, value) in TABLE.into_iter().filter(|(_, value)| !value.is_empty()) {
+            let known = Name::of(name.as_bytes());
+            let expected = static_id(name, value).filter(|_| known.is_pseudo());
+            assert_eq!(pseudo_id(known, value.as_bytes()), expected, "{name}: {value}");
+        }
+        assert_eq!(pseudo_id(Name::Method, b"get"), None);
+    }
 
     #[test]
     fn each_name_index_leads_to_its_name() {
