@@ -169,6 +169,11 @@ impl Exchange {
         }
     }
 
+    /// It may be sent again though its endpoint may have processed it: whoever repeats it does no harm.
+    pub(crate) fn may_be_repeated(&self) -> bool {
+        self.is_idempotent && self.is_repeatable()
+    }
+
     /// The request is whole and could be sent again from its start.
     pub(crate) fn is_repeatable(&self) -> bool {
         self.is_replayable && self.client.is_received

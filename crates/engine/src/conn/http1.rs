@@ -2,8 +2,17 @@
 //!
 //! One exchange at a time (RFC 9112 §9.3.2): what a client sends behind its request waits in `tail`, unread.
 
-use evenkeel_wire::hpack::{HeaderList, HeaderStore};
-use evenkeel_wire::http1::{self, ChunkedReader, Framing, RequestOptions, ResponseOptions, ResponseTo};
+use evenkeel_wire::hpack::{HeaderList, HeaderStore, Name};
+use evenkeel_wire::http1::{
+    self, ChunkedReader, Framing, RequestOptions, ResponseOptions, ResponseTo, Unwritable,
+};
+use std::num::NonZeroUsize;
+
+/// The protocol that a connection may change to.
+const WEBSOCKET: &[u8] = b"websocket";
+
+/// What ends a body of chunks without trailers.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// What comes next.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +40,27 @@ pub(crate) enum Writing {
     Chunked,
     /// By the end of the connection.
     UntilClose,
+}
+
+impl Writing {
+    fn of(framing: Framing, is_end: bool) -> Self {
+        match framing {
+            _ if is_end => Self::None,
+            Framing::None => Self::None,
+            Framing::Length(_) => Self::Length,
+            Framing::Chunked => Self::Chunked,
+            Framing::UntilClose => Self::UntilClose,
+        }
+    }
+}
+
+fn content_length(list: &HeaderList, store: &HeaderStore) -> Option<u64> {
+    list.find(Name::ContentLength, store).and_then(number)
+}
+
+/// Digits that were checked before.
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0u64, |n, &b| n.checked_mul(10)?.checked_add(u64::from(b.wrapping_sub(b'0'))))
 }
 
 /// An HTTP/1 connection's own state.
@@ -86,65 +116,84 @@ impl Http1 {
         !matches!(self.reading, Reading::Head | Reading::Done)
     }
 
+    /// Appends a request's head; nothing of it if it cannot be said in HTTP/1.
     pub(crate) fn put_request(
         &mut self,
         out: &mut Vec<u8>,
         is_end: bool,
         list: &HeaderList,
         store: &HeaderStore,
-    ) {
-        let has_length = http1::has_length(list);
-        self.writing = match (is_end, has_length) {
-            (true, _) => Writing::None,
-            (false, true) => Writing::Length,
-            (false, false) => Writing::Chunked,
+    ) -> Result<(), Unwritable> {
+        let framing = Framing::of_call(content_length(list, store), is_end);
+        let options = RequestOptions {
+            framing,
+            upgrade: self.to.asked_upgrade.map(|_| WEBSOCKET),
+            expects_continue: false,
+            keeps_alive: true,
         };
-        let options = RequestOptions { is_chunked: self.writing == Writing::Chunked, upgrade: self.to.asked_upgrade };
-        http1::put_request(out, list, store, options);
+        http1::put_request(out, list, store, &options)?;
+        self.writing = Writing::of(framing, is_end);
+        Ok(())
     }
 
-    /// Interim answers go as they are, but not to HTTP/1.0 (RFC 9110 §15.2).
-    pub(crate) fn put_interim(&mut self, out: &mut Vec<u8>, list: &HeaderList, store: &HeaderStore) {
-        if self.minor > 0 {
-            http1::put_response(out, list, store, ResponseOptions::default());
+    /// Appends an interim answer, but not to HTTP/1.0 (RFC 9110 §15.2).
+    pub(crate) fn put_interim(
+        &mut self,
+        out: &mut Vec<u8>,
+        list: &HeaderList,
+        store: &HeaderStore,
+    ) -> Result<(), Unwritable> {
+        if self.minor == 0 {
+            return Ok(());
         }
+        let options = ResponseOptions { minor: 1, framing: Framing::None, keeps_alive: true, upgrade: None };
+        http1::put_response(out, list, store, &options)
     }
 
+    /// Appends a final answer's head; nothing of it if it cannot be said in HTTP/1.
     pub(crate) fn put_response(
         &mut self,
         out: &mut Vec<u8>,
         is_end: bool,
         list: &HeaderList,
         store: &HeaderStore,
-    ) {
-        self.writing = if is_end || self.to.is_head {
-            Writing::None
-        } else if http1::has_length(list) {
-            Writing::Length
-        } else if self.minor > 0 {
-            Writing::Chunked
-        } else {
-            self.is_last = true;
-            Writing::UntilClose
-        };
+    ) -> Result<(), Unwritable> {
+        let status = list.find(Name::Status, store).and_then(number).unwrap_or_default() as u16;
+        let framing = Framing::of_answer(status, self.to, self.minor, content_length(list, store), is_end);
+        self.is_last |= framing == Framing::UntilClose;
+        let options =
+            ResponseOptions { minor: self.minor, framing, keeps_alive: !self.is_last, upgrade: None };
+        http1::put_response(out, list, store, &options)?;
+        self.writing = Writing::of(framing, is_end);
+        Ok(())
+    }
+
+    /// Appends the answer that ends HTTP/1 on the connection.
+    pub(crate) fn put_upgraded(
+        &mut self,
+        out: &mut Vec<u8>,
+        list: &HeaderList,
+        store: &HeaderStore,
+    ) -> Result<(), Unwritable> {
         let options = ResponseOptions {
-            is_chunked: self.writing == Writing::Chunked,
-            is_empty: is_end && !self.to.is_head,
-            closes: self.is_last,
-            keeps_http10: self.minor == 0 && !self.is_last,
-            upgrade: None,
+            minor: self.minor,
+            framing: Framing::None,
+            keeps_alive: true,
+            upgrade: Some(WEBSOCKET),
         };
-        http1::put_response(out, list, store, options);
+        http1::put_response(out, list, store, &options)
     }
 
     pub(crate) fn put_body(&mut self, out: &mut Vec<u8>, payload: &[u8], is_end: bool) {
         match self.writing {
             Writing::Chunked => {
-                if !payload.is_empty() {
-                    http1::put_chunk(out, payload);
+                if let Some(length) = NonZeroUsize::new(payload.len()) {
+                    http1::put_chunk_header(out, length);
+                    out.extend_from_slice(payload);
+                    http1::put_chunk_end(out);
                 }
                 if is_end {
-                    http1::put_last_chunk(out);
+                    out.extend_from_slice(LAST_CHUNK);
                 }
             }
             Writing::Length | Writing::UntilClose => out.extend_from_slice(payload),
@@ -158,8 +207,8 @@ impl Http1 {
 
     /// Trailers have a place only behind chunks; elsewhere they may be dropped (RFC 9110 §6.5.2).
     pub(crate) fn put_trailers(&mut self, out: &mut Vec<u8>, list: &HeaderList, store: &HeaderStore) {
-        if self.writing == Writing::Chunked {
-            http1::put_trailers(out, list, store);
+        if self.writing == Writing::Chunked && http1::put_last_chunk(out, Some((list, store))).is_err() {
+            out.extend_from_slice(LAST_CHUNK);
         }
         self.writing = Writing::None;
     }
@@ -168,12 +217,6 @@ impl Http1 {
     pub(crate) fn abort(&mut self) -> bool {
         self.is_last = true;
         std::mem::replace(&mut self.writing, Writing::None) != Writing::None
-    }
-
-    /// Appends the answer that ends HTTP/1 on the connection.
-    pub(crate) fn put_upgraded(&mut self, out: &mut Vec<u8>, list: &HeaderList, store: &HeaderStore) {
-        let options = ResponseOptions { upgrade: self.to.asked_upgrade, ..ResponseOptions::default() };
-        http1::put_response(out, list, store, options);
     }
 
     /// Gives back memory that is not in use.

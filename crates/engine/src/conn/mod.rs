@@ -17,8 +17,9 @@ use evenkeel_core::reason::CloseReason;
 use evenkeel_core::snapshot::Listener;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::{HeaderLimits, HeaderList, HeaderStore, IndexPolicy};
+use evenkeel_wire::http1::{Scheme, Unwritable};
 use evenkeel_wire::http2::{DEFAULT_WINDOW, ErrorCode, MAX_STREAM_ID};
-pub(crate) use http1::{Http1, Reading, Writing};
+pub(crate) use http1::{Http1, Reading};
 pub(crate) use http2::Http2;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -92,6 +93,8 @@ pub(crate) struct ClientSide {
     pub(crate) places_held: u32,
     /// When its exchanges are over.
     pub(crate) deadlines: Deadlines,
+    /// TLS ends here.
+    pub(crate) is_secured: bool,
     /// It sent GOAWAY: the session ends with its last exchange.
     pub(crate) is_leaving: bool,
 }
@@ -329,6 +332,11 @@ impl Conn {
         }
     }
 
+    /// How its requests came.
+    pub(crate) fn scheme(&self) -> Scheme {
+        if self.client().is_some_and(|c| c.is_secured) { Scheme::Https } else { Scheme::Http }
+    }
+
     /// HTTP/2's state, and the output beside it.
     pub(crate) fn http2_and_output(&mut self) -> (Option<&mut Http2>, &mut Output) {
         match &mut self.speech {
@@ -355,12 +363,15 @@ impl Conn {
         list: &HeaderList,
         store: &mut HeaderStore,
         pool: &mut BufferPool,
-    ) {
+    ) -> Result<(), Unwritable> {
         let out = self.output.buffer(pool);
         match &mut self.speech {
-            Speech::Http2(http2) => http2.put_headers(out, stream, is_end, list, store),
+            Speech::Http2(http2) => {
+                http2.put_headers(out, stream, is_end, list, store);
+                Ok(())
+            }
             Speech::Http1(http1) => http1.put_request(out, is_end, list, store),
-            Speech::Unknown | Speech::Raw => {}
+            Speech::Unknown | Speech::Raw => Ok(()),
         }
     }
 
@@ -371,12 +382,15 @@ impl Conn {
         list: &HeaderList,
         store: &mut HeaderStore,
         pool: &mut BufferPool,
-    ) {
+    ) -> Result<(), Unwritable> {
         let out = self.output.buffer(pool);
         match &mut self.speech {
-            Speech::Http2(http2) => http2.put_headers(out, stream, false, list, store),
+            Speech::Http2(http2) => {
+                http2.put_headers(out, stream, false, list, store);
+                Ok(())
+            }
             Speech::Http1(http1) => http1.put_interim(out, list, store),
-            Speech::Unknown | Speech::Raw => {}
+            Speech::Unknown | Speech::Raw => Ok(()),
         }
     }
 
@@ -388,12 +402,15 @@ impl Conn {
         list: &HeaderList,
         store: &mut HeaderStore,
         pool: &mut BufferPool,
-    ) {
+    ) -> Result<(), Unwritable> {
         let out = self.output.buffer(pool);
         match &mut self.speech {
-            Speech::Http2(http2) => http2.put_headers(out, stream, is_end, list, store),
+            Speech::Http2(http2) => {
+                http2.put_headers(out, stream, is_end, list, store);
+                Ok(())
+            }
             Speech::Http1(http1) => http1.put_response(out, is_end, list, store),
-            Speech::Unknown | Speech::Raw => {}
+            Speech::Unknown | Speech::Raw => Ok(()),
         }
     }
 
@@ -404,12 +421,15 @@ impl Conn {
         list: &HeaderList,
         store: &mut HeaderStore,
         pool: &mut BufferPool,
-    ) {
+    ) -> Result<(), Unwritable> {
         let out = self.output.buffer(pool);
         match &mut self.speech {
-            Speech::Http2(http2) => http2.put_headers(out, stream, false, list, store),
+            Speech::Http2(http2) => {
+                http2.put_headers(out, stream, false, list, store);
+                Ok(())
+            }
             Speech::Http1(http1) => http1.put_upgraded(out, list, store),
-            Speech::Unknown | Speech::Raw => {}
+            Speech::Unknown | Speech::Raw => Ok(()),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::keys::ExchangeKey;
 use evenkeel_core::reason::ExchangeOutcome;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::static_id;
-use evenkeel_wire::http2::{self, ErrorCode};
+use evenkeel_wire::http2::ErrorCode;
 
 impl Engine {
     /// An exchange cannot go on: the client gets an answer that says why, or a reset if its answer had begun.
@@ -66,7 +66,8 @@ impl Engine {
             if is_answered {
                 conn.put_trailers(stream, &list, &mut self.store, &mut self.buffers);
             } else {
-                conn.put_response(stream, !has_body, &list, &mut self.store, &mut self.buffers);
+                // What we say ourselves can be said in every version.
+                let _ = conn.put_response(stream, !has_body, &list, &mut self.store, &mut self.buffers);
             }
             if has_body {
                 // A window that is closed is no reason to wait: the status says enough.

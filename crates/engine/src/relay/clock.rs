@@ -2,11 +2,12 @@
 
 use super::close::LAST_BYTES;
 use super::{Engine, Wake};
-use crate::conn::{Conn, GoAwaySent, Phase};
+use crate::conn::{Conn, GoAwaySent, Phase, Speech};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::balancer::Report;
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
+use evenkeel_core::policy::ListenerProtocol;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, RetryReason};
 use evenkeel_core::stats::MemoryPart;
 use evenkeel_core::time::Moment;
@@ -56,6 +57,8 @@ impl Engine {
             return;
         }
         let timeouts = self.timeouts_of(key);
+        let detect_timeout = self.detect_timeout_of(key);
+        let upgraded_idle = self.upgraded_idle_of(key);
         let conn = &self.conns[key];
         let mut is_over = |since: Option<Moment>, most: Duration| {
             let Some(at) = since.map(|s| s + most) else { return false };
@@ -77,6 +80,10 @@ impl Engine {
                 }
                 None
             }
+            Phase::Detecting if detect_timeout.is_some_and(|most| is_over(Some(conn.opened), most)) => {
+                self.waited_for_first_bytes(now, key);
+                return;
+            }
             Phase::Detecting | Phase::Greeting if conn.is_client() => {
                 is_over(Some(conn.opened), timeouts.header).then_some(CloseReason::HeaderTimeout)
             }
@@ -87,6 +94,9 @@ impl Engine {
             _ if is_over(conn.stalled_since, timeouts.send) => Some(CloseReason::SendTimeout),
             _ if is_over(conn.http2().and_then(|h| h.settings_sent), self.limits.settings_ack) => Some(CloseReason::SettingsTimeout),
             _ if is_over(idle_since, timeouts.idle) => Some(CloseReason::IdleTimeout),
+            _ if upgraded_idle.is_some_and(|most| is_over(Some(conn.idle_since), most)) => {
+                Some(CloseReason::UpgradedIdle)
+            }
             _ => None,
         };
         let is_at_rest = matches!(conn.phase, Phase::Open) && is_over(idle_since, REST);
@@ -120,6 +130,20 @@ impl Engine {
         if next != Moment::NEVER && self.conns.has(key) {
             self.arm_conn(key, next);
         }
+    }
+
+    /// How long a client of a listener that takes everything may be silent before it is a tunnel's.
+    fn detect_timeout_of(&self, key: ConnKey) -> Option<Duration> {
+        let client = self.conns[key].client().filter(|_| self.conns[key].phase == Phase::Detecting)?;
+        let policy = &self.snapshot.listener(client.listener.id).unwrap_or(&client.listener).policy;
+        (policy.protocol == ListenerProtocol::Auto).then_some(policy.detect_timeout)
+    }
+
+    /// How long a tunnel's client may be silent.
+    fn upgraded_idle_of(&self, key: ConnKey) -> Option<Duration> {
+        let conn = &self.conns[key];
+        let current = conn.streams.get(conn.highest_stream).filter(|_| matches!(conn.speech, Speech::Raw))?;
+        self.exchanges.get(current)?.upgraded_idle
     }
 
     /// The record of a session that goes on.

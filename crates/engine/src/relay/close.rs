@@ -153,7 +153,7 @@ impl Engine {
             }
             // An endpoint may close a connection that had been used before at any time; what was asked in that moment
             // and may be repeated is, elsewhere (RFC 9110 §9.2.2).
-            if is_stale && ex.is_idempotent && ex.is_repeatable() {
+            if is_stale && self.exchanges[exchange].may_be_repeated() {
                 self.move_on(now, exchange, ExchangeOutcome::UpstreamGone);
                 continue;
             }

@@ -8,7 +8,7 @@ use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
-use evenkeel_wire::http2::{self, ErrorCode};
+use evenkeel_wire::http2::ErrorCode;
 
 /// Why no more of a stream's data leaves now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -91,10 +91,9 @@ impl Engine {
 
     /// Opens a connection if more exchanges wait than those that are being opened will take.
     pub(super) fn open_if_needed(&mut self, now: Moment, pool_key: PoolKey) {
-        let pool = &mut self.pools[pool_key];
+        let pool = &self.pools[pool_key];
         let policy = self.services[pool.service].service.policy;
         let speech = self.speech_for(pool_key, pool.pending.front().copied());
-        let pool = &mut self.pools[pool_key];
         let each = if matches!(speech, Speech::Http2(_)) { policy.upstream.max_streams as usize } else { 1 };
         if pool.pending.len() <= pool.opening as usize * each {
             return;
@@ -231,7 +230,12 @@ impl Engine {
         let has_more = !ex.replay.is_empty() || ex.request_trailers.is_some();
         let is_end = ex.client.is_received && !has_more;
         ex.upstream.is_sent = is_end;
-        conn.put_request(stream, is_end, &ex.request, &mut self.store, &mut self.buffers);
+        let put = conn.put_request(stream, is_end, &ex.request, &mut self.store, &mut self.buffers);
+        if put.is_err() {
+            self.leave_upstream(now, exchange, None);
+            self.answer(now, exchange, ExchangeOutcome::BadRequest, 400);
+            return;
+        }
         self.mark_dirty(key);
         let ex = &mut self.exchanges[exchange];
         if let Some(timeout) = ex.retry.per_try_timeout {

@@ -104,7 +104,8 @@ impl Engine {
             if self.is_output_full(client) {
                 return self.shed(now, exchange, list);
             }
-            self.conns[client].put_interim(stream, &list, &mut self.store, &mut self.buffers);
+            // What cannot be said to this client is left out: it is no answer yet.
+            let _ = self.conns[client].put_interim(stream, &list, &mut self.store, &mut self.buffers);
             self.mark_dirty(client);
         }
         self.give_list(list);
@@ -153,7 +154,13 @@ impl Engine {
             self.exchanges[exchange].is_answered = false;
             return self.shed(now, exchange, list);
         }
-        self.conns[client].put_response(stream, is_end, &list, &mut self.store, &mut self.buffers);
+        let put =
+            self.conns[client].put_response(stream, is_end, &list, &mut self.store, &mut self.buffers);
+        if put.is_err() {
+            self.exchanges[exchange].is_answered = false;
+            self.give_list(list);
+            return self.fail(now, exchange, ExchangeOutcome::UpstreamProtocolError);
+        }
         self.exchanges[exchange].client.is_sent = is_end;
         self.give_list(list);
         self.mark_dirty(client);

@@ -183,11 +183,11 @@ impl Engine {
         if conn.is_closing() || conn.phase != Phase::Open {
             return;
         }
-        let (pool, goaway, is_retiring) = (upstream.pool, upstream.goaway, upstream.is_retiring);
+        let is_retiring = upstream.is_retiring || upstream.is_own;
+        let (pool, goaway) = (upstream.pool, upstream.goaway);
         let is_idle = conn.streams.is_empty();
         if is_idle {
             conn.idle_since = now;
-            let is_retiring = is_retiring || upstream.is_own;
             match &mut conn.speech {
                 Speech::Raw => return self.tunnel_ended(now, key),
                 // Both messages have ended exactly, or the connection is of no further use.

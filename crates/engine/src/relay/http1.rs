@@ -5,13 +5,13 @@
 //! header lists as they do for HTTP/2.
 
 use super::Engine;
-use crate::conn::{Conn, Http1, Input, Phase, Reading};
+use crate::conn::{Conn, Input, Reading};
 use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::limits::Limits;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
-use evenkeel_wire::http1::{self, Framing, HeadError, HeadLimits, Part, ResponseTo, Upgrade};
+use evenkeel_wire::http1::{self, ChunkError, Framing, HeadError, HeadLimits, Part, ResponseTo, Upgrade};
 use evenkeel_wire::http2::ErrorCode;
 
 /// Body bytes of a request that are read and dropped once its answer has ended, so that the connection can go on.
@@ -110,7 +110,7 @@ impl Engine {
         let scheme = conn.scheme();
         let Some(http1) = conn.http1_mut() else { return Step::Over };
         let read =
-            http1::read_request(input, &mut http1.scanned, &limits, scheme, &mut list, &mut self.store);
+            http1::read_request(input, &mut http1.scanned, scheme, &limits, &mut list, &mut self.store);
         let (n, line) = match read {
             Ok(Some(whole)) => whole,
             Ok(None) => {
@@ -206,14 +206,16 @@ impl Engine {
             }
             Reading::Chunked(reader) => match reader.next(&mut rest) {
                 Ok(Part::Data(data)) => data,
-                Ok(Part::More) => return Step::Took(input.len() - rest.len()),
+                Ok(Part::NeedMore) => return Step::Took(input.len() - rest.len()),
                 Ok(Part::Trailers) => {
                     http1.reading = Reading::Trailers;
                     return Step::Took(input.len() - rest.len());
                 }
                 Err(error) => {
-                    self.stats.refused(Limit::ChunkExtensionBytes);
-                    self.bad_body(now, key, error.why());
+                    if error == ChunkError::ExtensionBytes {
+                        self.stats.refused(Limit::ChunkExtensionBytes);
+                    }
+                    self.bad_body(now, key, "a body of chunks that break the rules");
                     return Step::Over;
                 }
             },
@@ -409,8 +411,9 @@ impl Engine {
             http1.is_last = true;
             http1.to = ResponseTo { is_head, is_connect: false, asked_upgrade: None };
         }
-        conn.put_response(stream, false, &list, &mut self.store, &mut self.buffers);
-        conn.put_body(stream, why.as_bytes(), true, &mut self.buffers);
+        if conn.put_response(stream, false, &list, &mut self.store, &mut self.buffers).is_ok() {
+            conn.put_body(stream, why.as_bytes(), true, &mut self.buffers);
+        }
         self.give_list(list);
         self.end_conn(now, key, reason, None);
     }

@@ -43,14 +43,13 @@ use evenkeel_core::balancer::Balancer;
 use evenkeel_core::event::EventKind;
 use evenkeel_core::id::{EndpointId, ListenerId, ServiceId, WorkerIndex};
 use evenkeel_core::limits::Limits;
-use evenkeel_core::policy::Timeouts;
+use evenkeel_core::policy::{ListenerProtocol, Timeouts};
 use evenkeel_core::reason::{CloseReason, Limit};
 use evenkeel_core::retry_budget::RetryBudget;
 use evenkeel_core::snapshot::{Service, Snapshot};
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::{HeaderList, HeaderStore};
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -215,6 +214,8 @@ impl Engine {
         self.next_session += 1;
         let session = self.next_session;
         let header = listener.policy.timeouts.header;
+        let (protocol, detect_timeout) = (listener.policy.protocol, listener.policy.detect_timeout);
+        let asks_for_name = listener.routes.asks_for_server_name();
         let client = ClientSide {
             listener,
             peer,
@@ -223,12 +224,17 @@ impl Engine {
             first_bytes: Vec::new(),
             places_held: 0,
             deadlines: Deadlines::default(),
+            is_secured: false,
             is_leaving: false,
         };
         let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, Speech::Unknown, now));
         self.clients += 1;
         self.stats.sessions.set(self.clients as u64);
-        self.arm_conn(key, now + header);
+        match protocol {
+            ListenerProtocol::Tcp if !asks_for_name => self.begin_tunnel(now, key, None, &[]),
+            ListenerProtocol::Auto => self.arm_conn(key, now + header.min(detect_timeout)),
+            ListenerProtocol::Tcp | ListenerProtocol::Http => self.arm_conn(key, now + header),
+        }
         Some(key)
     }
 

@@ -6,6 +6,7 @@ use super::drain::PING as DRAIN_PING;
 use crate::conn::{Conn, GoAwaySent, Phase, Role, Speech};
 use crate::keys::ConnKey;
 use evenkeel_core::event::EventKind;
+use evenkeel_core::policy::ListenerProtocol;
 use evenkeel_core::reason::{CloseReason, Limit};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::detect::{Detected, PREFACE, detect};
@@ -57,6 +58,11 @@ impl Engine {
 
     /// Decides what a client speaks.
     fn detect(&mut self, now: Moment, key: ConnKey, first: Vec<u8>) {
+        let protocol = self.protocol_of(key);
+        if protocol == ListenerProtocol::Tcp {
+            return self.find_server_name(now, key, first);
+        }
+        let is_http_only = protocol == ListenerProtocol::Http;
         let (answer, reason) = match detect(&first) {
             Detected::NeedMore => {
                 if let Some(client) = self.conns[key].client_mut() {
@@ -75,11 +81,19 @@ impl Engine {
                 self.http1_bytes(now, key, &first);
                 return;
             }
-            Detected::Tls => (TLS_ALERT, CloseReason::ClientSpokeTls),
-            Detected::Garbage => (&[][..], CloseReason::ClientSpokeGarbage),
+            Detected::Tls if is_http_only => (TLS_ALERT, CloseReason::ClientSpokeTls),
+            Detected::Garbage if is_http_only => (&[][..], CloseReason::ClientSpokeGarbage),
+            Detected::Tls => return self.find_server_name(now, key, first),
+            Detected::Garbage => return self.begin_tunnel(now, key, None, &first),
         };
         self.conns[key].output.buffer(&mut self.buffers).extend_from_slice(answer);
         self.end_conn(now, key, reason, None);
+    }
+
+    /// What a client's listener takes.
+    pub(super) fn protocol_of(&self, key: ConnKey) -> ListenerProtocol {
+        let Some(client) = self.conns[key].client() else { return ListenerProtocol::Http };
+        self.snapshot.listener(client.listener.id).unwrap_or(&client.listener).policy.protocol
     }
 
     /// It is known what a client speaks.

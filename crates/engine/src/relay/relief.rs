@@ -112,7 +112,9 @@ impl Engine {
     /// Header fields of a connection's tables, and of what was asked on it.
     fn owned_bytes(&self, key: ConnKey) -> usize {
         let conn = &self.conns[key];
-        let tables = conn.decoder.owned_bytes(&self.store) + conn.encoder.owned_bytes(&self.store);
+        let tables = conn.http2().map_or(0, |http2| {
+            http2.decoder.owned_bytes(&self.store) + http2.encoder.owned_bytes(&self.store)
+        });
         let side = conn.side();
         let lists = conn.streams.iter().filter_map(|(_, e)| self.exchanges.get(e)).map(|ex| {
             // A request, and what its client has not taken of the answer, is the client's; what an endpoint has not

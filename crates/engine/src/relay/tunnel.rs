@@ -11,6 +11,7 @@ use crate::request::RequestHead;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_core::time::Moment;
+use evenkeel_wire::client_hello;
 use evenkeel_wire::hpack::HeaderList;
 use evenkeel_wire::http2::ErrorCode;
 
@@ -38,6 +39,29 @@ impl Engine {
         if !first.is_empty() {
             self.received_in(now, key, first);
         }
+    }
+
+    /// A tunnel's route may ask for the name in a ClientHello: it is looked for in what came.
+    pub(super) fn find_server_name(&mut self, now: Moment, key: ConnKey, first: Vec<u8>) {
+        let name = match client_hello::read(&first) {
+            Ok(None) => {
+                if let Some(client) = self.conns[key].client_mut() {
+                    client.first_bytes = first;
+                }
+                return;
+            }
+            Ok(Some(hello)) => hello.server_name,
+            // Whatever it is, it names nobody.
+            Err(_) => None,
+        };
+        self.begin_tunnel(now, key, name.as_deref().map(str::as_bytes), &first);
+    }
+
+    /// A client that has said nothing, or not enough, waits for its server to speak first.
+    pub(super) fn waited_for_first_bytes(&mut self, now: Moment, key: ConnKey) {
+        let Some(client) = self.conns[key].client_mut() else { return };
+        let first = std::mem::take(&mut client.first_bytes);
+        self.begin_tunnel(now, key, None, &first);
     }
 
     fn route_tunnel(
@@ -132,8 +156,11 @@ impl Engine {
         self.stands(now, exchange);
         self.speak_raw(key);
         let conn = &mut self.conns[client];
-        conn.put_upgraded(stream, &list, &mut self.store, &mut self.buffers);
+        let put = conn.put_upgraded(stream, &list, &mut self.store, &mut self.buffers);
         self.give_list(list);
+        if put.is_err() {
+            return self.fail(now, exchange, ExchangeOutcome::UpstreamProtocolError);
+        }
         self.mark_dirty(client);
         let ex = &mut self.exchanges[exchange];
         // A request that asks for a WebSocket has no body, but its stream goes on.

@@ -45,6 +45,8 @@ pub(super) struct Socket {
     pub(super) is_connecting: bool,
     /// It may hold input, and stands in the ready queue.
     pub(super) is_ready: bool,
+    /// It was ready and was not read, since the engine takes nothing from it now.
+    pub(super) is_paused: bool,
     /// The peer's end was announced: read until it shows.
     pub(super) is_read_closed: bool,
     /// The peer takes nothing more; what it said before is still read.
@@ -176,6 +178,7 @@ mod tests {
             is_connecting: false,
             is_ready: false,
             is_read_closed: false,
+            is_paused: false,
             is_write_failed: false,
         };
         sockets.linger(poll.registry(), socket, now);

@@ -203,11 +203,19 @@ impl Worker {
     fn read(&mut self, now: Moment, key: ConnKey) -> usize {
         let Some(socket) = self.sockets.get(key) else { return 0 };
         socket.is_ready = false;
+        if !self.engine.takes_input(key) {
+            socket.is_paused = true;
+            return 0;
+        }
         match socket.stream.read(&mut self.buffer) {
             Ok(0) => {
                 // A peer that ends its side may still read what was just said to it.
                 self.flush(now, key, self.written + TURN_BYTES);
-                self.ended(now, key, PeerEnd::Closed);
+                if self.engine.outlives_input(key) {
+                    self.engine.input_ended(now, key);
+                } else {
+                    self.ended(now, key, PeerEnd::Closed);
+                }
             }
             Ok(n) => {
                 // A short read has emptied the socket, unless the end is still to be read.
@@ -274,6 +282,7 @@ impl Worker {
             is_connecting: false,
             is_ready: true,
             is_read_closed: false,
+            is_paused: false,
             is_write_failed: false,
         };
         if self.sockets.add(self.poll.registry(), key, socket).is_err() {
@@ -330,7 +339,7 @@ impl Worker {
 
     fn act(&mut self, now: Moment, action: Action) {
         match action {
-            Action::Connect { conn, address } => self.connect(now, conn, address),
+            Action::Connect { conn, address, .. } => self.connect(now, conn, address),
             Action::Close { conn, is_polite } => {
                 if let Some(socket) = self.forget(conn)
                     && is_polite
@@ -338,7 +347,23 @@ impl Worker {
                     self.sockets.linger(self.poll.registry(), socket, now);
                 }
             }
+            Action::Resume { conn } => self.resume(conn),
+            Action::EndOutput { conn } => {
+                if let Some(socket) = self.sockets.get(conn) {
+                    // A peer that is gone by now is found out by the next read.
+                    let _ = socket.stream.shutdown(std::net::Shutdown::Write);
+                }
+            }
             Action::Event(kind) => self.tell(now, kind),
+        }
+    }
+
+    /// Reads a socket again that was left unread meanwhile.
+    fn resume(&mut self, key: ConnKey) {
+        let Some(socket) = self.sockets.get(key) else { return };
+        if std::mem::take(&mut socket.is_paused) && !socket.is_ready {
+            socket.is_ready = true;
+            self.ready.push_back(key);
         }
     }
 
@@ -356,6 +381,7 @@ impl Worker {
                 is_connecting: true,
                 is_ready: false,
                 is_read_closed: false,
+                is_paused: false,
                 is_write_failed: false,
             };
             self.sockets.add(self.poll.registry(), key, socket)
