@@ -1,7 +1,9 @@
-//! Bytes to frames and back: HTTP/2 (RFC 9113) with HPACK (RFC 7541), under limits.
+//! Bytes to frames and back, under limits: HTTP/2 (RFC 9113) with HPACK (RFC 7541), WebSocket (RFC 6455).
 //!
 //! Pure: no sockets, no clock, no endpoints, no policies. `engine` feeds bytes and time, and acts on what comes out.
 
+mod base64;
 pub mod detect;
 pub mod hpack;
 pub mod http2;
+pub mod websocket;
