@@ -6,4 +6,5 @@ mod base64;
 pub mod detect;
 pub mod hpack;
 pub mod http2;
+pub mod proxy_protocol;
 pub mod websocket;
