@@ -1,8 +1,12 @@
-//! Bytes to frames and back: HTTP/2 (RFC 9113) with HPACK (RFC 7541), and HTTP/1.1 (RFC 9112), under limits.
+//! Bytes to frames and back, under limits: HTTP/2 (RFC 9113) with HPACK (RFC 7541), HTTP/1.1 (RFC 9112), and what is
+//! carried behind them: WebSocket (RFC 6455), TLS passed on, the PROXY protocol.
 //!
 //! Pure: no sockets, no clock, no endpoints, no policies. `engine` feeds bytes and time, and acts on what comes out.
 
+mod base64;
 pub mod detect;
 pub mod hpack;
 pub mod http1;
 pub mod http2;
+pub mod proxy_protocol;
+pub mod websocket;
