@@ -284,7 +284,7 @@ fn run(seed: u64) {
                         wire.expect("the engine closes what it has").borrow_mut().is_ended = true;
                         wires.retain(|(k, _)| *k != conn);
                     }
-                    Action::Event(_) => {}
+                    Action::Resume { .. } | Action::EndOutput { .. } | Action::Event(_) => {}
                 }
             }
         }

@@ -356,7 +356,7 @@ mod tests {
             match action {
                 Action::Connect { conn, .. } => asked.push(conn),
                 Action::Close { conn, .. } => closed.push(conn),
-                Action::Event(_) => {}
+                Action::Resume { .. } | Action::EndOutput { .. } | Action::Event(_) => {}
             }
         }
         (asked, closed)

@@ -146,7 +146,7 @@ impl Bench {
             self.engine.take_actions(&mut actions);
             for action in actions {
                 match action {
-                    Action::Connect { conn, address } => self.asked.push((conn, address)),
+                    Action::Connect { conn, address, .. } => self.asked.push((conn, address)),
                     Action::Close { conn, .. } => {
                         self.asked.retain(|(key, _)| *key != conn);
                         let mut all = self.clients.iter_mut().chain(&mut self.endpoints);
@@ -155,6 +155,7 @@ impl Bench {
                         }
                     }
                     Action::Event(event) => self.events.push(event),
+                    Action::Resume { .. } | Action::EndOutput { .. } => panic!("HTTP/2 has windows, and ends as a whole"),
                 }
             }
             self.engine.take_dirty(&mut dirty);

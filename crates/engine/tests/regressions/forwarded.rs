@@ -29,6 +29,7 @@ fn an_endpoint_is_told_where_a_request_came_from_and_the_next_one_the_same() {
         forwarded_proto: HeaderRule::Set,
         forwarded_host: HeaderRule::Add,
         request_id: HeaderRule::Set,
+        ..HeaderRules::default()
     };
     let came = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2"), ("x-request-id", "mine")];
     let bench = asked(rules, &came);

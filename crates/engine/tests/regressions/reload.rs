@@ -114,6 +114,7 @@ fn a_change_of_policies_touches_no_connection() {
         request_timeout: Some(Duration::from_secs(7)),
         retry: Retry { on: RetryOn { reset: true, ..RetryOn::default() }, ..Retry::default() },
         headers: HeaderRules { request_id: HeaderRule::Add, ..HeaderRules::default() },
+        ..RoutePolicy::default()
     };
     let mut next = running.snapshot.clone();
     next.services[0] = service(&running.writers[0], policy);

@@ -179,7 +179,7 @@ impl Proxy {
 
     fn apply(&mut self, action: &Action, around: &mut Surroundings) -> Result<(), String> {
         match *action {
-            Action::Connect { conn, address } => {
+            Action::Connect { conn, address, .. } => {
                 let end = around.network.open(&mut around.schedule, &mut around.prng);
                 around.note("evenkeel connects", &[u64::from(end.link), u64::from(address.port())]);
                 self.ends.insert(conn.to_bits(), end);
@@ -190,6 +190,9 @@ impl Proxy {
                 let end = self.forget(conn).ok_or("a connection is closed twice")?;
                 around.note("evenkeel closes", &[u64::from(end.link)]);
                 around.network.close(end, &mut around.schedule);
+            }
+            Action::Resume { .. } | Action::EndOutput { .. } => {
+                return Err("HTTP/2 has windows, and ends as a whole".to_owned());
             }
             Action::Event(ref kind) => around.trace.event(around.schedule.now(), kind),
         }

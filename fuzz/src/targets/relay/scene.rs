@@ -427,7 +427,7 @@ impl Scene {
             }
             for action in actions {
                 match action {
-                    Action::Connect { conn, address } => self.connecting.push((conn, address)),
+                    Action::Connect { conn, address, .. } => self.connecting.push((conn, address)),
                     Action::Close { conn, .. } => {
                         if let Some(at) = self.links.iter().position(|l| l.key == conn) {
                             self.remember_refused(at);
@@ -435,7 +435,7 @@ impl Scene {
                         }
                         self.connecting.retain(|&(c, _)| c != conn);
                     }
-                    Action::Event(_) => {}
+                    Action::Resume { .. } | Action::EndOutput { .. } | Action::Event(_) => {}
                 }
             }
             for key in dirty {
