@@ -10,6 +10,7 @@ use crate::section::{Field, Section, mistake, scalar};
 use crate::settings::Shape;
 use crate::settings::listener::ROUTE;
 use crate::value::{http, name};
+use evenkeel_core::policy::ListenerProtocol;
 use evenkeel_core::route::{PathMatch, RouteMatch};
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ pub(crate) fn read_all(
             Some(service) => routes.push(to_service(&section, service, services, exchanges, report)),
             None => {
                 // Mistakes beside the service are told at once.
-                read_match(&section.field("match").section(report), report);
+                read_match(&section.field("match").section(report), exchanges.kind.protocol, report);
                 exchange::of_route(&section, OfService::wrong(), exchanges, report);
             }
         }
@@ -42,7 +43,15 @@ pub(crate) fn to_service(
     exchanges: OfListener,
     report: &mut Report,
 ) -> Route {
-    let matches = read_match(&section.field("match").section(report), report);
+    let matches = read_match(&section.field("match").section(report), exchanges.kind.protocol, report);
+    if exchanges.kind.protocol == ListenerProtocol::Tcp {
+        for name in ["headers", "limits"] {
+            let field = section.field(name);
+            if field.node.is_some() {
+                field.complain(Complaint::new("a `tcp` listener has no requests"), report);
+            }
+        }
+    }
     let of_service = services.exchanges.get(&service).copied().unwrap_or_default();
     let policy = exchange::of_route(section, of_service, exchanges, report);
     Route { matches, service, policy }
@@ -65,13 +74,24 @@ pub(crate) fn service(field: &Field<'_>, services: &Names, report: &mut Report) 
     None
 }
 
-fn read_match(section: &Section<'_>, report: &mut Report) -> RouteMatch {
+fn read_match(section: &Section<'_>, protocol: ListenerProtocol, report: &mut Report) -> RouteMatch {
+    let (strange, why): (&[&str], _) = match protocol {
+        ListenerProtocol::Http => (&["sni"], "an `http` listener's routes go by `host`"),
+        ListenerProtocol::Tcp => (
+            &["host", "path", "path_prefix", "method", "headers", "grpc"],
+            "a `tcp` listener has no requests; its routes go by `sni`",
+        ),
+        ListenerProtocol::Auto => (&[], ""),
+    };
+    for field in strange.iter().map(|name| section.field(name)).filter(|field| field.node.is_some()) {
+        field.complain(Complaint::new(why), report);
+    }
     RouteMatch {
         host: section.field("host").text(report, |text| http::host(text).map(Box::from)),
         path: read_path(section, report),
         method: section.field("method").text(report, |text| http::method(text).map(Box::from)),
         headers: read_headers(&section.field("headers"), report),
-        server_name: None,
+        server_name: section.field("sni").text(report, |text| http::sni(text).map(Box::from)),
     }
 }
 
