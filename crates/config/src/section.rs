@@ -144,6 +144,14 @@ impl<'d> Field<'d> {
         report.add(mistake);
     }
 
+    /// Reports that the key goes with nothing that holds here, if it is written.
+    pub(crate) fn must_not_be_there(&self, why: &str, allowed: &str, report: &mut Report) {
+        if let Some(node) = self.node {
+            let allowed = Some(allowed.to_owned());
+            report.add(mistake(Some(node.place), &self.path, why, Some(node.described()), allowed));
+        }
+    }
+
     /// The value by `of`; else the default; else nothing. A missing required key is reported.
     fn read<T>(&self, report: &mut Report, of: impl Fn(&Node) -> Result<T, Complaint>) -> Option<T> {
         match (self.node, self.key.presence) {

@@ -421,9 +421,10 @@ fn routes_keep_their_order_and_their_parts() {
     assert_eq!(routes[1].matches.path, PathMatch::Exact("/healthz".into()));
     let grpc = PathMatch::Grpc { service: "helloworld.Greeter".into(), method: Some("SayHello".into()) };
     assert_eq!(routes[2].matches.path, grpc);
-    assert_eq!(routes[3].matches, Default::default());
+    assert_eq!(routes[3].matches.server_name.as_deref(), Some("*.db.example"));
+    assert_eq!(routes[4].matches, Default::default());
     let services: Vec<&str> = routes.iter().map(|route| &*route.service).collect();
-    assert_eq!(services, ["chat", "chat", "backend", "backend"]);
+    assert_eq!(services, ["chat", "chat", "backend", "chat", "backend"]);
 }
 
 #[test]

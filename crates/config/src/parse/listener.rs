@@ -1,6 +1,6 @@
 //! `listeners[]` with their timeouts.
 
-use crate::mistake::{Complaint, Place, Report};
+use crate::mistake::{Place, Report};
 use crate::model::{Listener, Route};
 use crate::parse::names::report_repeated;
 use crate::parse::service::Services;
@@ -14,6 +14,9 @@ use evenkeel_core::policy::{
 };
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Why what is for requests has no place at a listener of tunnels.
+pub(crate) const NO_REQUESTS: &str = "a `tcp` listener has no requests";
 
 /// The listeners that could be read; the lists beside are as long.
 pub(crate) struct Listeners {
@@ -62,10 +65,7 @@ fn read_protocol(section: &Section<'_>, report: &mut Report) -> ListenerProtocol
     let protocol = section.field("protocol").choice(report, protocol_of).unwrap_or_default();
     if protocol == ListenerProtocol::Tcp {
         for name in ["headers", "limits", "grpc_web"] {
-            let field = section.field(name);
-            if field.node.is_some() {
-                field.complain(Complaint::new("a `tcp` listener has no requests"), report);
-            }
+            section.field(name).must_not_be_there(NO_REQUESTS, "the other keys of a listener", report);
         }
     }
     protocol

@@ -4,6 +4,7 @@ use crate::document::{Content, Node};
 use crate::mistake::{Complaint, Report, listed, nearest, shown};
 use crate::model::Route;
 use crate::parse::exchange::{self, OfListener, OfService};
+use crate::parse::listener::NO_REQUESTS;
 use crate::parse::names::Names;
 use crate::parse::service::Services;
 use crate::section::{Field, Section, mistake, scalar};
@@ -46,10 +47,7 @@ pub(crate) fn to_service(
     let matches = read_match(&section.field("match").section(report), exchanges.kind.protocol, report);
     if exchanges.kind.protocol == ListenerProtocol::Tcp {
         for name in ["headers", "limits"] {
-            let field = section.field(name);
-            if field.node.is_some() {
-                field.complain(Complaint::new("a `tcp` listener has no requests"), report);
-            }
+            section.field(name).must_not_be_there(NO_REQUESTS, "match, service, timeouts, retry", report);
         }
     }
     let of_service = services.exchanges.get(&service).copied().unwrap_or_default();
@@ -75,16 +73,16 @@ pub(crate) fn service(field: &Field<'_>, services: &Names, report: &mut Report) 
 }
 
 fn read_match(section: &Section<'_>, protocol: ListenerProtocol, report: &mut Report) -> RouteMatch {
-    let (strange, why): (&[&str], _) = match protocol {
-        ListenerProtocol::Http => (&["sni"], "an `http` listener's routes go by `host`"),
-        ListenerProtocol::Tcp => (
-            &["host", "path", "path_prefix", "method", "headers", "grpc"],
-            "a `tcp` listener has no requests; its routes go by `sni`",
-        ),
-        ListenerProtocol::Auto => (&[], ""),
+    const OF_REQUESTS: [&str; 6] = ["host", "path", "path_prefix", "method", "headers", "grpc"];
+    let (strange, why, allowed) = match protocol {
+        ListenerProtocol::Http => {
+            (&["sni"][..], "an `http` listener's routes go by `host`", listed(OF_REQUESTS.into_iter()))
+        }
+        ListenerProtocol::Tcp => (&OF_REQUESTS[..], NO_REQUESTS, "sni".to_owned()),
+        ListenerProtocol::Auto => (&[][..], "", String::new()),
     };
-    for field in strange.iter().map(|name| section.field(name)).filter(|field| field.node.is_some()) {
-        field.complain(Complaint::new(why), report);
+    for name in strange {
+        section.field(name).must_not_be_there(why, &allowed, report);
     }
     RouteMatch {
         host: section.field("host").text(report, |text| http::host(text).map(Box::from)),

@@ -192,6 +192,7 @@ mod tests {
             ("type", _) => match rule.as_str().unwrap() {
                 "object" => value.is_object(),
                 "array" => value.is_array(),
+                "boolean" => value.is_boolean(),
                 "string" => value.is_string(),
                 "integer" => value.is_u64() || value.is_i64(),
                 "number" => value.is_number(),

@@ -162,7 +162,7 @@ pub(crate) static UPSTREAM: Table = Table {
             "Longest time that an exchange waits for a connection or a stream.",
         ),
     ],
-    later: &["tls", "proxy_protocol"],
+    later: &[],
     elsewhere: &[],
     choose: None,
 };
