@@ -54,6 +54,7 @@ fn each_commands_help_shows_its_arguments_and_examples() {
 #[test]
 fn check_says_what_it_understood() {
     pinned("check_well", &["check", "well.yaml"]);
+    pinned("check_protocols", &["check", "protocols.yaml"]);
 }
 
 #[test]
@@ -89,11 +90,13 @@ fn run_refuses_flags_that_exclude_each_other_or_are_missing() {
     pinned("run_nothing", &["run"]);
     pinned("run_both", &["run", "--config", "well.yaml", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:1"]);
     pinned("run_half", &["run", "--listen", "127.0.0.1:0"]);
+    pinned("run_protocol_of_a_file", &["run", "--config", "well.yaml", "--protocol", "tcp"]);
 }
 
 #[test]
 fn run_shows_the_mistakes_of_every_flag_at_once() {
     let flags = ["run", "--listen", "127.0.0.1:0", "--to", "dsn://a:1", "--workers", "0", "--log", "jsn"];
+    let flags = [&flags[..], &["--protocol", "udp"]].concat();
     pinned("run_flag_mistakes", &flags);
     pinned("run_admin_mistake", &["run", "--config", "well.yaml", "--admin", "0.0.0.0:9901"]);
 }

@@ -3,8 +3,9 @@
 use crate::document::Entry;
 use crate::mistake::{Mistakes, Report};
 use crate::model::Config;
-use crate::parse::process;
+use crate::parse::{listener, process, service};
 use crate::section::Section;
+use crate::settings::listener::LISTENER;
 use crate::settings::process::{ADMIN, LOG, ROOT};
 
 /// The key that a flag stands for.
@@ -18,6 +19,8 @@ pub enum Flag {
     LogFormat,
     /// `log.level`.
     LogLevel,
+    /// `listeners[].protocol`, of a configuration that [`Config::from_target`] made.
+    Protocol,
 }
 
 impl Config {
@@ -42,6 +45,17 @@ impl Config {
             Flag::LogFormat => {
                 let entries = [Entry::plain("format", text)];
                 config.log.format = process::log(&Section::of_entries(&entries, &LOG), &mut report).format;
+            }
+            Flag::Protocol => {
+                let entries = [Entry::plain("protocol", text)];
+                let section = Section::of_entries(&entries, &LISTENER);
+                let protocol = section.field("protocol").choice(&mut report, listener::protocol_of);
+                for listener in &mut config.listeners {
+                    listener.policy.protocol = protocol.unwrap_or_default();
+                }
+                for service in &mut config.services {
+                    service::suit_one_balance(service, &config.listeners);
+                }
             }
             Flag::LogLevel => {
                 let entries = [Entry::plain("level", text)];
@@ -81,6 +95,23 @@ mod tests {
         config.set(Flag::AdminBind, "off", "--admin").unwrap();
         assert_eq!(config.admin.bind, None);
         assert_eq!(config.admin.public, Some("127.0.0.1:9902".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_listener_of_tunnels_has_its_service_balanced_by_connections() {
+        let target = crate::Target::parse("dns://backend:22").unwrap();
+        let mut config = Config::from_target("127.0.0.1:1".parse().unwrap(), target);
+        config.set(Flag::Protocol, "tcp", "--protocol").unwrap();
+        let written = "listeners: [{ name: main, bind: \"127.0.0.1:1\", service: main, protocol: tcp }]\n\
+                       services: [{ name: main, endpoints: { dns: \"backend:22\" } }]";
+        assert_eq!(config, crate::parse(written, "").unwrap());
+        config.set(Flag::Protocol, "auto", "--protocol").unwrap();
+        assert_eq!(config, crate::parse(&written.replace("tcp", "auto"), "").unwrap());
+        let error = config.set(Flag::Protocol, "udp", "--protocol").unwrap_err();
+        assert_eq!(
+            (&*error.list[0].what, error.list[0].allowed.as_deref()),
+            ("unknown word", Some("http, tcp, auto"))
+        );
     }
 
     #[test]

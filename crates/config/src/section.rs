@@ -144,6 +144,14 @@ impl<'d> Field<'d> {
         report.add(mistake);
     }
 
+    /// Reports that the key goes with nothing that holds here, if it is written.
+    pub(crate) fn must_not_be_there(&self, why: &str, allowed: &str, report: &mut Report) {
+        if let Some(node) = self.node {
+            let allowed = Some(allowed.to_owned());
+            report.add(mistake(Some(node.place), &self.path, why, Some(node.described()), allowed));
+        }
+    }
+
     /// The value by `of`; else the default; else nothing. A missing required key is reported.
     fn read<T>(&self, report: &mut Report, of: impl Fn(&Node) -> Result<T, Complaint>) -> Option<T> {
         match (self.node, self.key.presence) {
@@ -214,14 +222,22 @@ impl<'d> Field<'d> {
 
     /// A size of a key that has a default, in bytes.
     pub(crate) fn size(&self, report: &mut Report) -> u64 {
-        let Shape::Size { min, max } = self.key.shape else {
-            unreachable!("the table says that {} is a size", self.key.name);
-        };
-        let size = self.read(report, |node| match size::parse(scalar(node, "a size")?)? {
-            bytes if (min..=max).contains(&bytes) => Ok(bytes),
-            _ => Err(Complaint::new("out of range")),
-        });
-        size.expect("the table gives this key a default")
+        self.written_size(report).flatten().expect("the table gives this key a default")
+    }
+
+    /// A size, apart from `none` where neither the key nor a default is written.
+    pub(crate) fn written_size(&self, report: &mut Report) -> Option<Option<u64>> {
+        let Shape::Size { min, max, or_none } = self.key.shape else { return None };
+        self.read(report, |node| {
+            let text = scalar(node, "a size")?;
+            if or_none && text == "none" {
+                return Ok(None);
+            }
+            match size::parse(text)? {
+                bytes if (min..=max).contains(&bytes) => Ok(Some(bytes)),
+                _ => Err(Complaint::new("out of range")),
+            }
+        })
     }
 
     /// A share; `None` is absent.
@@ -232,6 +248,16 @@ impl<'d> Field<'d> {
     /// A share of a key that has a default.
     pub(crate) fn share(&self, report: &mut Report) -> f64 {
         self.optional_share(report).expect("the table gives this key a default")
+    }
+
+    /// Whether a key that has a default is on.
+    pub(crate) fn is_on(&self, report: &mut Report) -> bool {
+        let is_on = self.read(report, |node| match &node.content {
+            Content::Scalar { text, is_plain: true } if text == "true" => Ok(true),
+            Content::Scalar { text, is_plain: true } if text == "false" => Ok(false),
+            _ => Err(Complaint::new("neither true nor false")),
+        });
+        is_on.expect("the table gives this key a default")
     }
 
     /// A word of the key's choice, by what `meaning` gives each of them.
@@ -299,6 +325,37 @@ impl<'d> Field<'d> {
         self.read(report, |node| of(scalar(node, "text")?))
     }
 
+    /// The texts of a list, by what `of` makes of each, each at most once; `None` is absent. A wrong one is reported and
+    /// left out.
+    pub(crate) fn texts(
+        &self,
+        report: &mut Report,
+        of: impl Fn(&str) -> Result<String, Complaint>,
+    ) -> Option<Vec<String>> {
+        let Shape::Texts { rule, .. } = self.key.shape else { return None };
+        if self.node.is_none() && !matches!(self.key.presence, Presence::Required) {
+            return None;
+        }
+        let mut given: Vec<String> = Vec::new();
+        for (node, path) in self.items(report) {
+            let text = scalar(node, "text").and_then(&of).and_then(|text| match given.contains(&text) {
+                true => Err(Complaint::new("this is in the list twice")),
+                false => Ok(text),
+            });
+            match text {
+                Ok(text) => given.push(text),
+                Err(complaint) => {
+                    let allowed = Some(rule.allowed.to_owned());
+                    let mut mistake =
+                        mistake(Some(node.place), &path, complaint.what, Some(node.described()), allowed);
+                    mistake.nearest = complaint.nearest;
+                    report.add(mistake);
+                }
+            }
+        }
+        Some(given)
+    }
+
     /// The mapping below; an absent or wrong one reads as an empty one.
     pub(crate) fn section(&self, report: &mut Report) -> Section<'d> {
         let Shape::Section(table) = self.key.shape else {
@@ -323,7 +380,10 @@ impl<'d> Field<'d> {
 
     /// The items of a list whose length is in range, each with its path. A wrong list is reported and empty.
     pub(crate) fn items(&self, report: &mut Report) -> Vec<(&'d Node, String)> {
-        let (Shape::Sections { min, max, .. } | Shape::Endpoints { min, max }) = self.key.shape else {
+        let (Shape::Sections { min, max, .. }
+        | Shape::Texts { min, max, .. }
+        | Shape::Endpoints { min, max }) = self.key.shape
+        else {
             return Vec::new();
         };
         let Some(node) = self.node else {

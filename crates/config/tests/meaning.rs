@@ -2,13 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end by it")]
 
-use evenkeel_config::model::{Config, EndpointSource, LogFormat, LogLevel};
+use evenkeel_config::model::{
+    Alpn, CertificateFiles, ClientAuth, ClientAuthMode, Config, EndpointSource, ListenerTls, LogFormat,
+    LogLevel, TlsVersion, UpstreamTls, Verification,
+};
 use evenkeel_config::{parse, parse_endpoints};
 use evenkeel_core::endpoint::{EndpointSpec, EndpointState};
 use evenkeel_core::indexed_headers::IndexedHeader;
 use evenkeel_core::limits::{Limits, Rate};
 use evenkeel_core::policy::{
-    BalancePolicy, ForwardedFor, HeaderRule, HeaderRules, Retry, RetryOn, RoutePolicy,
+    AcceptProxyProtocol, BalancePolicy, ClientCertificateRule, Cors, CorsOrigins, ForwardedFor, GrpcWeb,
+    HeaderRule, HeaderRules, ListenerProtocol, Retry, RetryOn, RoutePolicy, SendProxyProtocol, Transport,
+    UpstreamProtocol,
 };
 use evenkeel_core::route::PathMatch;
 use std::path::PathBuf;
@@ -21,6 +26,12 @@ admin: { bind: off, public: "[::]:9902" }
 drain: { deadline: 1m, propagation_delay: 2s }
 limits:
   header_list_bytes: 5KiB
+  header_fields: 28
+  request_line_bytes: 29KiB
+  chunk_extension_bytes: 30B
+  tunnel_bytes: 31KiB
+  pipes: 32
+  handshakes_per_turn: 33
   header_block_bytes: 6KiB
   header_block_frames: 7
   concurrent_streams: 8
@@ -47,10 +58,18 @@ limits:
 listeners:
   - name: web
     bind: "0.0.0.0:8080"
-    protocol: http
+    protocol: auto
+    tls:
+      certificates: [{ cert: a.crt, key: a.key }, { cert: /b.crt, key: /b.key }]
+      client_auth: { ca: clients.crt, mode: optional }
+      min_version: 1.3
+      alpn: [http/1.1, h2]
+    proxy_protocol: required
     max_sessions: 10
-    timeouts: { connect: 1s, header: 2s, request: 3s, idle: 4s, send: 5s }
+    timeouts: { connect: 1s, tls_handshake: 14s, detect: 15s, header: 2s, request: 3s, idle: 4s, upgraded_idle: 16s, send: 5s }
+    limits: { request_body_bytes: 17MiB }
     headers: { x_forwarded_for: append, x_forwarded_proto: set, x_forwarded_host: add, x_request_id: add }
+    grpc_web: { cors: { origins: ["https://b.example", "https://a.example"], headers: [X-Tenant, authorization], max_age: 18s } }
     routes:
       - match: { host: "Chat.Example.com", path_prefix: "/ws/", method: GET, headers: { X-B: "2", x-a: one } }
         service: chat
@@ -58,18 +77,24 @@ listeners:
         service: chat
       - match: { grpc: { service: helloworld.Greeter, method: SayHello } }
         service: backend
-        timeouts: { request: 13s }
+        timeouts: { request: 13s, upgraded_idle: 19s }
+        limits: { request_body_bytes: none }
         retry: { on: [timeout, gateway_error, resource_exhausted], attempts: 4, per_try_timeout: 2s, budget: 0.5 }
-        headers: { x_forwarded_for: set, x_forwarded_proto: add, x_forwarded_host: set, x_request_id: set }
+        headers: { x_forwarded_for: set, x_forwarded_proto: add, x_forwarded_host: set, x_request_id: set, client_certificate: remove }
+      - match: { sni: "*.Db.example" }
+        service: chat
       - service: backend
 services:
   - name: backend
     endpoints: { dns: "my-backend-headless.default.svc.cluster.local:8080" }
-    upstream: { protocol: h2, max_connections: 2, max_streams: 3, max_requests_per_connection: 4, pending: 5, pending_timeout: 6s }
+    upstream:
+      { protocol: h2, tls: { server_name: b.example, ca: ca.crt, cert: c.crt, key: c.key }, max_connections: 2, max_streams: 3, max_requests_per_connection: 4, pending: 5, pending_timeout: 6s }
     balance: { policy: least_request, slow_start: 10s }
     ejection: { consecutive_failures: 7, base: 2s, max: 8s, max_share: 0.25, panic_threshold: 10% }
     retry: { on: [reset, unprocessed, unavailable], attempts: 1, per_try_timeout: 3s, budget: 10% }
-    timeouts: { connect: 7s, header: 8s, request: 9s, idle: 10s, send: 11s }
+    timeouts: { connect: 7s, tls_handshake: 20s, header: 8s, request: 9s, idle: 10s, upgraded_idle: none, send: 11s }
+    limits: { max_sessions: 21, request_body_bytes: 22B }
+    websocket: { ping_interval: 23s }
     drain: { deadline: 12s }
   - name: chat
     endpoints:
@@ -95,20 +120,50 @@ fn every_key_reaches_the_model() {
     let listener = &config.listeners[0];
     assert_eq!((&*listener.name, listener.bind.port(), listener.policy.max_sessions), ("web", 8080, 10));
     let times = listener.policy.timeouts;
-    let seconds = [times.connect, times.header, times.idle, times.send].map(|t| t.as_secs());
-    assert_eq!(seconds, [1, 2, 4, 5]);
+    let each = [
+        times.connect,
+        times.header,
+        times.idle,
+        times.send,
+        times.tls_handshake,
+        listener.policy.detect_timeout,
+    ];
+    assert_eq!(each.map(|t| t.as_secs()), [1, 2, 4, 5, 14, 15]);
+    assert_eq!(listener.policy.protocol, ListenerProtocol::Auto);
+    assert_eq!(listener.policy.transport, Transport::Tls);
+    assert_eq!(listener.policy.proxy_protocol, AcceptProxyProtocol::Required);
+    let files =
+        |cert: &str, key: &str| CertificateFiles { cert: PathBuf::from(cert), key: PathBuf::from(key) };
+    let tls = ListenerTls {
+        certificates: vec![files("a.crt", "a.key"), files("/b.crt", "/b.key")],
+        client_auth: Some(ClientAuth { ca: PathBuf::from("clients.crt"), mode: ClientAuthMode::Optional }),
+        min_version: TlsVersion::V1_3,
+        alpn: vec![Alpn::Http11, Alpn::H2],
+    };
+    assert_eq!(listener.tls, Some(tls));
+    let cors = Cors {
+        origins: CorsOrigins::Listed(["https://a.example".into(), "https://b.example".into()].into()),
+        headers: ["authorization".into(), "x-tenant".into()].into(),
+        max_age: Duration::from_secs(18),
+    };
+    assert_eq!(listener.policy.grpc_web.as_deref(), Some(&GrpcWeb { cors: Some(cors) }));
     let of_listener = RoutePolicy {
         request_timeout: Some(Duration::from_secs(3)),
+        upgraded_idle: Some(Duration::from_secs(16)),
+        request_body_bytes: Some(17 << 20),
         retry: Retry::default(),
         headers: HeaderRules {
             forwarded_for: ForwardedFor::Append,
             forwarded_proto: HeaderRule::Set,
             forwarded_host: HeaderRule::Add,
             request_id: HeaderRule::Add,
+            client_certificate: ClientCertificateRule::Set,
         },
     };
     let of_service = RoutePolicy {
         request_timeout: Some(Duration::from_secs(9)),
+        upgraded_idle: None,
+        request_body_bytes: Some(22),
         retry: Retry {
             on: RetryOn { reset: true, unavailable: true, ..RetryOn::default() },
             attempts: 1,
@@ -119,6 +174,8 @@ fn every_key_reaches_the_model() {
     };
     let of_route = RoutePolicy {
         request_timeout: Some(Duration::from_secs(13)),
+        upgraded_idle: Some(Duration::from_secs(19)),
+        request_body_bytes: None,
         retry: Retry {
             on: RetryOn {
                 timeout: true,
@@ -135,12 +192,26 @@ fn every_key_reaches_the_model() {
             forwarded_proto: HeaderRule::Add,
             forwarded_host: HeaderRule::Set,
             request_id: HeaderRule::Set,
+            client_certificate: ClientCertificateRule::Remove,
         },
     };
     let routes: Vec<RoutePolicy> = listener.routes.iter().map(|route| route.policy).collect();
-    assert_eq!(routes, [of_listener, of_listener, of_route, of_service]);
+    assert_eq!(routes, [of_listener, of_listener, of_route, of_listener, of_service]);
 
     let policy = config.services[0].policy;
+    assert_eq!((policy.upstream.protocol, policy.upstream.transport), (UpstreamProtocol::H2, Transport::Tls));
+    let tls = UpstreamTls {
+        server_name: Some("b.example".into()),
+        ca: Some(PathBuf::from("ca.crt")),
+        certificate: Some(files("c.crt", "c.key")),
+        verification: Verification::Full,
+    };
+    assert_eq!(config.services[0].tls, Some(tls));
+    assert_eq!(policy.timeouts.tls_handshake, Duration::from_secs(20));
+    assert_eq!(
+        (policy.max_sessions, policy.websocket.ping_interval),
+        (Some(21), Some(Duration::from_secs(23)))
+    );
     assert_eq!((policy.upstream.max_connections, policy.upstream.max_streams), (2, 3));
     assert_eq!((policy.upstream.max_requests_per_connection, policy.upstream.pending), (Some(4), 5));
     assert_eq!(policy.upstream.pending_timeout, Duration::from_secs(6));
@@ -158,6 +229,12 @@ fn every_key_reaches_the_model() {
 #[test]
 fn every_limit_reaches_the_model() {
     let limits = Limits {
+        header_fields: 28,
+        request_line_bytes: 29 << 10,
+        chunk_extension_bytes: 30,
+        tunnel_bytes: 31 << 10,
+        pipes: 32,
+        handshakes_per_turn: 33,
         header_list_bytes: 5 << 10,
         header_block_bytes: 6 << 10,
         header_block_frames: 7,
@@ -344,9 +421,10 @@ fn routes_keep_their_order_and_their_parts() {
     assert_eq!(routes[1].matches.path, PathMatch::Exact("/healthz".into()));
     let grpc = PathMatch::Grpc { service: "helloworld.Greeter".into(), method: Some("SayHello".into()) };
     assert_eq!(routes[2].matches.path, grpc);
-    assert_eq!(routes[3].matches, Default::default());
+    assert_eq!(routes[3].matches.server_name.as_deref(), Some("*.db.example"));
+    assert_eq!(routes[4].matches, Default::default());
     let services: Vec<&str> = routes.iter().map(|route| &*route.service).collect();
-    assert_eq!(services, ["chat", "chat", "backend", "backend"]);
+    assert_eq!(services, ["chat", "chat", "backend", "chat", "backend"]);
 }
 
 #[test]
@@ -402,6 +480,169 @@ fn a_service_without_connect_takes_the_shortest_that_its_listeners_write() {
     assert_eq!(connect("connect: 9s", "", ""), 9);
     assert_eq!(connect("connect: 9s", "connect: 8s", ""), 8);
     assert_eq!(connect("connect: 9s", "connect: 8s", "connect: 20s"), 20);
+}
+
+/// The first mistake, by path and what it says.
+fn first_mistake(text: &str) -> Option<(String, String)> {
+    let mistake = parse(text, "f").err()?.list.into_iter().next()?;
+    Some((mistake.path, mistake.what))
+}
+
+#[test]
+fn a_service_of_tunnels_alone_is_balanced_by_connections_unless_it_says_otherwise() {
+    let policy = |listeners: [&str; 2], balance: &str| {
+        let [first, second] = listeners;
+        let text = format!(
+            "listeners: [{{ name: a, bind: 127.0.0.1:1, protocol: {first}, service: s }},\
+             {{ name: b, bind: 127.0.0.1:2, protocol: {second}, service: s }}]\n\
+             services: [{{ name: s, endpoints: {{ dns: \"s:1\" }}, balance: {{ {balance} }} }},\
+             {{ name: unused, endpoints: {{ dns: \"s:1\" }} }}]"
+        );
+        let config = parse(&text, "f").unwrap();
+        assert_eq!(config.services[1].policy.balance.policy, BalancePolicy::PeakEwma);
+        config.services[0].policy.balance.policy
+    };
+    assert_eq!(policy(["tcp", "tcp"], ""), BalancePolicy::LeastConnection);
+    assert_eq!(policy(["tcp", "tcp"], "slow_start: 1s"), BalancePolicy::LeastConnection);
+    assert_eq!(policy(["tcp", "tcp"], "policy: peak_ewma"), BalancePolicy::PeakEwma);
+    for other in ["http", "auto"] {
+        assert_eq!(policy(["tcp", other], ""), BalancePolicy::PeakEwma);
+        assert_eq!(policy([other, other], "policy: least_connection"), BalancePolicy::LeastConnection);
+    }
+}
+
+#[test]
+fn only_services_of_tunnels_alone_send_the_proxy_protocol() {
+    let text = |protocol: &str, upstream: &str| {
+        format!(
+            "listeners: [{{ name: a, bind: 127.0.0.1:1, protocol: {protocol}, service: s }}]\n\
+             services: [{{ name: s, endpoints: {{ dns: \"s:1\" }}, upstream: {{ {upstream} }} }}]"
+        )
+    };
+    for (word, sent) in [("v1", SendProxyProtocol::V1), ("v2", SendProxyProtocol::V2)] {
+        let config = parse(&text("tcp", &format!("proxy_protocol: {word}")), "f").unwrap();
+        assert_eq!(config.services[0].policy.upstream.proxy_protocol, sent);
+    }
+    for protocol in ["http", "auto"] {
+        assert_eq!(first_mistake(&text(protocol, "proxy_protocol: none")), None);
+        let (path, what) = first_mistake(&text(protocol, "proxy_protocol: v2")).unwrap();
+        assert_eq!(path, "services[0].upstream.proxy_protocol");
+        assert_eq!(what, "clients of listener a share connections, and the header names one client");
+    }
+}
+
+#[test]
+fn a_route_may_ask_only_for_what_its_listener_hears() {
+    let mistake = |protocol: &str, matches: &str| {
+        let text = format!(
+            "listeners: [{{ name: a, bind: 127.0.0.1:1, protocol: {protocol}, routes: [{{ match: {{ {matches} }}, service: s }}] }}]\n\
+             services: [{{ name: s, endpoints: {{ dns: \"s:1\" }} }}]"
+        );
+        first_mistake(&text).map(|(path, _)| path)
+    };
+    let at = |key: &str| Some(format!("listeners[0].routes[0].match.{key}"));
+    for (key, value) in
+        [("host", "a.b"), ("path", "/"), ("path_prefix", "/"), ("method", "GET"), ("headers", "{ a: b }")]
+    {
+        let matches = format!("{key}: {value}");
+        assert_eq!(mistake("tcp", &matches), at(key));
+        assert_eq!((mistake("http", &matches), mistake("auto", &matches)), (None, None));
+    }
+    assert_eq!(mistake("http", "sni: a.b"), at("sni"));
+    assert_eq!((mistake("tcp", "sni: a.b"), mistake("auto", "sni: \"*.a.b\"")), (None, None));
+}
+
+#[test]
+fn tls_is_read_with_what_its_listener_speaks() {
+    let tls = |protocol: &str, alpn: &str| {
+        let text = format!(
+            "listeners: [{{ name: a, bind: 127.0.0.1:1, protocol: {protocol}, service: s,\
+             tls: {{ certificates: [{{ cert: c, key: k }}], {alpn} }} }}]\n\
+             services: [{{ name: s, endpoints: {{ dns: \"s:1\" }} }}]"
+        );
+        parse(&text, "f").unwrap().listeners[0].tls.clone().unwrap()
+    };
+    assert_eq!(tls("http", "").alpn, [Alpn::H2, Alpn::Http11]);
+    assert_eq!(tls("auto", "").alpn, [Alpn::H2, Alpn::Http11]);
+    assert_eq!(tls("tcp", "").alpn, []);
+    assert_eq!(tls("tcp", "alpn: [h2]").alpn, [Alpn::H2]);
+    assert_eq!(tls("http", "alpn: []").alpn, []);
+    assert_eq!((tls("http", "").min_version, tls("http", "").client_auth), (TlsVersion::V1_2, None));
+    assert_eq!(tls("http", "min_version: \"1.3\"").min_version, TlsVersion::V1_3);
+}
+
+#[test]
+fn an_endpoint_is_asked_for_the_name_by_which_it_was_found() {
+    let name = |endpoints: &str, tls: &str| {
+        let text = format!(
+            "listeners: [{{ name: a, bind: 127.0.0.1:1, service: s }}]\n\
+             services: [{{ name: s, endpoints: {{ {endpoints} }}, upstream: {{ tls: {{ {tls} }} }} }}]"
+        );
+        let tls = parse(&text, "f").unwrap().services[0].tls.clone().unwrap();
+        tls.server_name.map(|name| name.to_string())
+    };
+    assert_eq!(name("dns: \"b.example.:1\"", "").as_deref(), Some("b.example"));
+    assert_eq!(name("dns: \"b.example:1\"", "server_name: c.example").as_deref(), Some("c.example"));
+    assert_eq!(name("static: [10.0.0.1:1]", ""), None);
+    assert_eq!(
+        name("static: [10.0.0.1:1]", "server_name: 10.0.0.9, verify: false").as_deref(),
+        Some("10.0.0.9")
+    );
+}
+
+#[test]
+fn who_a_client_is_reaches_endpoints_only_where_clients_are_asked() {
+    let rule = |listener: &str, route: &str| {
+        let policy = route_with(listener, "", route).map(|policy| policy.headers.client_certificate);
+        policy.map_err(|text| text.split(':').next().unwrap_or_default().to_owned())
+    };
+    let asked = "tls: { certificates: [{ cert: c, key: k }], client_auth: { ca: a } },";
+    let set = "headers: { client_certificate: set },";
+    assert_eq!(rule("", ""), Ok(ClientCertificateRule::Pass));
+    assert_eq!(rule(asked, ""), Ok(ClientCertificateRule::Set));
+    assert_eq!(rule(asked, "headers: { client_certificate: pass }"), Ok(ClientCertificateRule::Pass));
+    assert_eq!(rule("headers: { client_certificate: remove },", ""), Ok(ClientCertificateRule::Remove));
+    assert_eq!(rule("", set), Err("listeners[0].routes[0].headers.client_certificate".to_owned()));
+    assert_eq!(rule(set, ""), Err("listeners[0].headers.client_certificate".to_owned()));
+}
+
+#[test]
+fn grpc_web_needs_nothing_and_cors_an_origin() {
+    let grpc_web = |text: &str| {
+        let text = format!(
+            "listeners: [{{ name: a, bind: 127.0.0.1:1, service: s, {text} }}]\n\
+             services: [{{ name: s, endpoints: {{ dns: \"s:1\" }} }}]"
+        );
+        parse(&text, "f").map(|config| config.listeners[0].policy.grpc_web.as_deref().cloned())
+    };
+    assert_eq!(grpc_web(""), Ok(None));
+    assert_eq!(grpc_web("grpc_web: {}"), Ok(Some(GrpcWeb { cors: None })));
+    let any = Cors { origins: CorsOrigins::Any, headers: Box::default(), max_age: Duration::from_secs(3600) };
+    assert_eq!(grpc_web("grpc_web: { cors: { origins: [\"*\"] } }"), Ok(Some(GrpcWeb { cors: Some(any) })));
+    assert!(grpc_web("grpc_web: { cors: {} }").is_err());
+    assert!(grpc_web("grpc_web: { cors: { origins: [\"*\", \"https://a.b\"] } }").is_err());
+}
+
+#[test]
+fn the_nearest_limit_and_idle_time_hold_and_none_turns_those_farther_off() {
+    let at = |listener: &str, service: &str, route: &str| {
+        let keys = |value: &str| match value {
+            "" => String::new(),
+            "none" => "limits: { request_body_bytes: none }, timeouts: { upgraded_idle: none },".to_owned(),
+            n => format!("limits: {{ request_body_bytes: {n}B }}, timeouts: {{ upgraded_idle: {n}s }},"),
+        };
+        let policy = route_with(&keys(listener), &keys(service), &keys(route)).unwrap();
+        let seconds = policy.upgraded_idle.map(|idle| idle.as_secs());
+        assert_eq!(seconds, policy.request_body_bytes);
+        seconds
+    };
+    assert_eq!(at("", "", ""), None);
+    assert_eq!(at("3", "", ""), Some(3));
+    assert_eq!(at("3", "2", ""), Some(2));
+    assert_eq!(at("3", "2", "1"), Some(1));
+    assert_eq!(at("3", "none", ""), None);
+    assert_eq!(at("3", "2", "none"), None);
+    assert_eq!(at("none", "2", ""), Some(2));
 }
 
 #[test]

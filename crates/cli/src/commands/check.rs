@@ -3,9 +3,14 @@
 use crate::exit::Exit;
 use crate::output::print;
 use anyhow::Context;
-use evenkeel_config::model::{Config, EndpointSource, Listener, Service};
+use evenkeel_config::model::{
+    ClientAuthMode, Config, EndpointSource, Listener, Service, TlsVersion, Verification,
+};
 use evenkeel_core::endpoint::{EndpointSpec, EndpointState};
-use evenkeel_core::policy::{BalancePolicy, ForwardedFor, HeaderRule, Retry, RoutePolicy};
+use evenkeel_core::policy::{
+    AcceptProxyProtocol, BalancePolicy, ClientCertificateRule, ForwardedFor, HeaderRule, ListenerProtocol,
+    Retry, RoutePolicy, SendProxyProtocol, UpstreamProtocol,
+};
 use evenkeel_core::route::{PathMatch, RouteMatch};
 use std::fmt::Write as _;
 use std::fs::File;
@@ -71,6 +76,10 @@ fn understood(config: &Config) -> String {
 
 fn describe_listener(text: &mut String, listener: &Listener) {
     let _ = writeln!(text, "\nlistener {} on {}", listener.name, listener.bind);
+    let speaks = describe_protocol(listener);
+    if !speaks.is_empty() {
+        let _ = writeln!(text, "  {}", speaks.join("; "));
+    }
     for route in &listener.routes {
         let _ = writeln!(text, "  {} -> {}", describe_match(&route.matches), route.service);
         let exchanges = describe_exchanges(&route.policy);
@@ -78,6 +87,38 @@ fn describe_listener(text: &mut String, listener: &Listener) {
             let _ = writeln!(text, "    {}", exchanges.join("; "));
         }
     }
+}
+
+/// What clients speak, where it is more than HTTP in cleartext.
+fn describe_protocol(listener: &Listener) -> Vec<String> {
+    let mut parts = Vec::new();
+    let policy = &listener.policy;
+    match policy.protocol {
+        ListenerProtocol::Http => {}
+        ListenerProtocol::Tcp => parts.push("tcp: bytes both ways".to_owned()),
+        ListenerProtocol::Auto => parts.push("auto: the first bytes say what it is".to_owned()),
+    }
+    if let Some(tls) = &listener.tls {
+        let oldest = match tls.min_version {
+            TlsVersion::V1_2 => "1.2",
+            TlsVersion::V1_3 => "1.3",
+        };
+        let files: Vec<String> =
+            tls.certificates.iter().map(|files| files.cert.display().to_string()).collect();
+        parts.push(format!("TLS from {oldest} on by {}", files.join(", ")));
+        match tls.client_auth.as_ref().map(|auth| auth.mode) {
+            None => {}
+            Some(ClientAuthMode::Required) => parts.push("clients show certificates".to_owned()),
+            Some(ClientAuthMode::Optional) => parts.push("clients may show certificates".to_owned()),
+        }
+    }
+    if policy.proxy_protocol == AcceptProxyProtocol::Required {
+        parts.push("PROXY protocol required".to_owned());
+    }
+    if policy.grpc_web.is_some() {
+        parts.push("gRPC-Web translated".to_owned());
+    }
+    parts
 }
 
 fn describe_match(matches: &RouteMatch) -> String {
@@ -91,6 +132,7 @@ fn describe_match(matches: &RouteMatch) -> String {
         PathMatch::Grpc { service, method: None } => parts.push(format!("gRPC {service}/*")),
     }
     parts.extend(matches.method.iter().map(|method| format!("method {method}")));
+    parts.extend(matches.server_name.iter().map(|name| format!("TLS for {name}")));
     parts.extend(matches.headers.iter().map(|(name, value)| format!("header {name}: {value}")));
     if parts.is_empty() { "everything".to_owned() } else { parts.join(", ") }
 }
@@ -99,6 +141,9 @@ fn describe_match(matches: &RouteMatch) -> String {
 fn describe_exchanges(policy: &RoutePolicy) -> Vec<String> {
     let mut parts = Vec::new();
     parts.extend(policy.request_timeout.map(|timeout| format!("at most {timeout:?}")));
+    parts
+        .extend(policy.upgraded_idle.map(|idle| format!("WebSockets and tunnels idle for at most {idle:?}")));
+    parts.extend(policy.request_body_bytes.map(|most| format!("bodies of at most {most} bytes")));
     if policy.retry != Retry::default() {
         parts.push(describe_retry(&policy.retry));
     }
@@ -118,6 +163,11 @@ fn describe_exchanges(policy: &RoutePolicy) -> Vec<String> {
             HeaderRule::Add => parts.push(format!("{name} added")),
             HeaderRule::Set => parts.push(format!("{name} set")),
         }
+    }
+    match headers.client_certificate {
+        ClientCertificateRule::Pass => {}
+        ClientCertificateRule::Set => parts.push("x-forwarded-client-cert set".to_owned()),
+        ClientCertificateRule::Remove => parts.push("x-forwarded-client-cert removed".to_owned()),
     }
     parts
 }
@@ -168,6 +218,39 @@ fn describe_service(text: &mut String, service: &Service) {
             let _ = writeln!(text, "  every endpoint in {}", path.display());
         }
     }
+    let connections = describe_upstream(service);
+    if !connections.is_empty() {
+        let _ = writeln!(text, "  {}", connections.join("; "));
+    }
+}
+
+/// Connections to the endpoints and what they hold, where it is no default.
+fn describe_upstream(service: &Service) -> Vec<String> {
+    let mut parts = Vec::new();
+    let policy = &service.policy;
+    match policy.upstream.protocol {
+        UpstreamProtocol::Auto => {}
+        UpstreamProtocol::H1 => parts.push("HTTP/1.1".to_owned()),
+        UpstreamProtocol::H2 => parts.push("HTTP/2".to_owned()),
+    }
+    if let Some(tls) = &service.tls {
+        let name = tls.server_name.as_deref().unwrap_or("the address");
+        parts.push(match tls.verification {
+            Verification::Full => format!("TLS, verified for {name}"),
+            Verification::Off => "TLS, not verified".to_owned(),
+        });
+        parts.extend(tls.certificate.as_ref().map(|files| format!("shows {}", files.cert.display())));
+    }
+    match policy.upstream.proxy_protocol {
+        SendProxyProtocol::None => {}
+        SendProxyProtocol::V1 => parts.push("PROXY protocol v1 sent".to_owned()),
+        SendProxyProtocol::V2 => parts.push("PROXY protocol v2 sent".to_owned()),
+    }
+    parts.extend(policy.max_sessions.map(|most| format!("at most {most} WebSockets and tunnels each")));
+    parts.extend(
+        policy.websocket.ping_interval.map(|interval| format!("WebSockets pinged after {interval:?}")),
+    );
+    parts
 }
 
 fn describe_endpoint(endpoint: &EndpointSpec) -> String {

@@ -16,6 +16,7 @@ Targets:
 Examples:
   evenkeel run --listen 0.0.0.0:8080 --to dns://my-backend-headless:8080
   evenkeel run --listen 127.0.0.1:8080 --to 10.0.0.1:50051,10.0.0.2:50051 --workers 2
+  evenkeel run --listen 0.0.0.0:2222 --to srv://_ssh._tcp.bastions --protocol tcp
   evenkeel run --config evenkeel.yaml --log json
 
 SIGTERM and SIGINT drain: readiness goes off, sessions are asked to leave, what is left at the
@@ -38,6 +39,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TARGET", requires = "listen")]
     to: Option<String>,
 
+    /// What clients speak: `http`, `tcp` (anything, as bytes both ways) or `auto` (what the first bytes say) [default: http]
+    #[arg(long, value_name = "PROTOCOL", requires = "listen", conflicts_with = "config")]
+    protocol: Option<String>,
+
     /// Data plane threads [default: one a core]
     #[arg(long, value_name = "N")]
     workers: Option<String>,
@@ -55,6 +60,7 @@ impl Arguments {
     /// The flags that stand for keys of the file, as they were written.
     fn overrides(&self) -> Vec<(Flag, String, &'static str)> {
         [
+            (Flag::Protocol, &self.protocol, "--protocol"),
             (Flag::Workers, &self.workers, "--workers"),
             (Flag::AdminBind, &self.admin, "--admin"),
             (Flag::LogFormat, &self.log, "--log"),

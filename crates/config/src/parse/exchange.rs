@@ -3,7 +3,10 @@
 use crate::mistake::{Complaint, Report};
 use crate::section::{Field, Section};
 use crate::value::duration;
-use evenkeel_core::policy::{ForwardedFor, HeaderRule, HeaderRules, Retry, RetryOn, RoutePolicy};
+use evenkeel_core::policy::{
+    ClientCertificateRule, ForwardedFor, HeaderRule, HeaderRules, ListenerProtocol, Retry, RetryOn,
+    RoutePolicy,
+};
 use std::time::Duration;
 
 /// What a listener says, for routes and services that say nothing nearer.
@@ -11,7 +14,20 @@ use std::time::Duration;
 pub(crate) struct OfListener {
     /// `timeouts.request`.
     pub(crate) request: Option<Duration>,
+    /// `timeouts.upgraded_idle`.
+    pub(crate) upgraded_idle: Option<Duration>,
+    /// `limits.request_body_bytes`.
+    pub(crate) request_body_bytes: Option<u64>,
     pub(crate) headers: HeaderRules,
+    pub(crate) kind: ListenerKind,
+}
+
+/// What routes may ask for depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ListenerKind {
+    pub(crate) protocol: ListenerProtocol,
+    /// Whether clients are asked for certificates.
+    pub(crate) knows_clients: bool,
 }
 
 /// What a service says, for the routes that lead to it and say nothing nearer.
@@ -19,6 +35,10 @@ pub(crate) struct OfListener {
 pub(crate) struct OfService {
     /// `timeouts.request`, if it is written: `none` turns that of the listener off.
     request: Option<Option<Duration>>,
+    /// `timeouts.upgraded_idle`, likewise.
+    upgraded_idle: Option<Option<Duration>>,
+    /// `limits.request_body_bytes`, likewise.
+    request_body_bytes: Option<Option<u64>>,
     retry: Retry,
     /// What is said here is wrong and reported: nothing is concluded from it.
     is_wrong: bool,
@@ -31,22 +51,28 @@ impl OfService {
     }
 }
 
-/// Reads a service's `retry` and its `timeouts.request`.
-pub(crate) fn of_service(section: &Section<'_>, times: &Section<'_>, report: &mut Report) -> OfService {
+/// Reads a service's `retry`, and of its `timeouts` and `limits` what is for exchanges.
+pub(crate) fn of_service(
+    section: &Section<'_>,
+    times: &Section<'_>,
+    limits: &Section<'_>,
+    report: &mut Report,
+) -> OfService {
     let before = report.count();
     let retry = section.field("retry").section(report);
     let request = times.field("request").written_duration(report);
+    let upgraded_idle = times.field("upgraded_idle").written_duration(report);
+    let request_body_bytes = limits.field("request_body_bytes").written_size(report);
     let policy = RoutePolicy {
-        upgraded_idle: None,
-        request_body_bytes: None,
         request_timeout: request.flatten(),
         retry: read_retry(&retry, report).over(Retry::default()),
-        headers: HeaderRules::default(),
+        ..RoutePolicy::default()
     };
     if report.count() == before {
         check(&retry, &policy, report);
     }
-    OfService { request, retry: policy.retry, is_wrong: report.count() != before }
+    let is_wrong = report.count() != before;
+    OfService { request, upgraded_idle, request_body_bytes, retry: policy.retry, is_wrong }
 }
 
 /// Reads what a route says, and fills in what it leaves to its service and its listener.
@@ -60,13 +86,16 @@ pub(crate) fn of_route(
     let times = section.field("timeouts").section(report);
     let retry = section.field("retry").section(report);
     let headers = section.field("headers").section(report);
+    let limits = section.field("limits").section(report);
     let request = times.field("request").written_duration(report).or(service.request);
+    let upgraded_idle = times.field("upgraded_idle").written_duration(report).or(service.upgraded_idle);
+    let body_bytes = limits.field("request_body_bytes").written_size(report).or(service.request_body_bytes);
     let policy = RoutePolicy {
-        upgraded_idle: None,
-        request_body_bytes: None,
         request_timeout: request.unwrap_or(listener.request),
+        upgraded_idle: upgraded_idle.unwrap_or(listener.upgraded_idle),
+        request_body_bytes: body_bytes.unwrap_or(listener.request_body_bytes),
         retry: read_retry(&retry, report).over(service.retry),
-        headers: read_headers(&headers, listener.headers, report),
+        headers: read_headers(&headers, listener.headers, listener.kind, report),
     };
     if report.count() == before && !service.is_wrong {
         check(&retry, &policy, report);
@@ -149,7 +178,12 @@ fn for_nearest(fields: &[&Field<'_>], what: &str, report: &mut Report) {
 }
 
 /// `headers` of a listener or of a route, over those that are farther.
-pub(crate) fn read_headers(section: &Section<'_>, farther: HeaderRules, report: &mut Report) -> HeaderRules {
+pub(crate) fn read_headers(
+    section: &Section<'_>,
+    farther: HeaderRules,
+    kind: ListenerKind,
+    report: &mut Report,
+) -> HeaderRules {
     let mut rule =
         |name: &str, farther: HeaderRule| section.field(name).choice(report, header_rule).unwrap_or(farther);
     let forwarded_proto = rule("x_forwarded_proto", farther.forwarded_proto);
@@ -162,7 +196,18 @@ pub(crate) fn read_headers(section: &Section<'_>, farther: HeaderRules, report: 
         other => unreachable!("{other} is no word of `x_forwarded_for`"),
     });
     let forwarded_for = forwarded_for.unwrap_or(farther.forwarded_for);
-    let client_certificate = farther.client_certificate;
+    let field = section.field("client_certificate");
+    let client_certificate = field.choice(report, |word| match word {
+        "pass" => ClientCertificateRule::Pass,
+        "set" => ClientCertificateRule::Set,
+        "remove" => ClientCertificateRule::Remove,
+        other => unreachable!("{other} is no word of `client_certificate`"),
+    });
+    if client_certificate == Some(ClientCertificateRule::Set) && !kind.knows_clients {
+        let what = "`set` needs the listener's `tls.client_auth`, which asks clients for certificates";
+        field.complain(Complaint::new(what), report);
+    }
+    let client_certificate = client_certificate.unwrap_or(farther.client_certificate);
     HeaderRules { forwarded_for, forwarded_proto, forwarded_host, request_id, client_certificate }
 }
 

@@ -4,13 +4,19 @@ use crate::mistake::{Place, Report};
 use crate::model::{Listener, Route};
 use crate::parse::names::report_repeated;
 use crate::parse::service::Services;
-use crate::parse::{exchange, route};
+use crate::parse::{exchange, grpc_web, route, tls};
 use crate::section::Section;
 use crate::settings::listener::{LISTENER, ROUTE};
 use crate::value::{address, name};
-use evenkeel_core::policy::{HeaderRules, ListenerPolicy, Timeouts};
+use evenkeel_core::policy::{
+    AcceptProxyProtocol, ClientCertificateRule, HeaderRules, ListenerPolicy, ListenerProtocol, Timeouts,
+    Transport,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Why what is for requests has no place at a listener of tunnels.
+pub(crate) const NO_REQUESTS: &str = "a `tcp` listener has no requests";
 
 /// The listeners that could be read; the lists beside are as long.
 pub(crate) struct Listeners {
@@ -38,27 +44,88 @@ pub(crate) fn read_all(root: &Section<'_>, services: &Services, report: &mut Rep
             );
         }
         let bind = section.field("bind").text(report, address::bind);
-        section.field("protocol").choice(report, |_| ());
-        let max_sessions = section.field("max_sessions").count(report);
-        let times = section.field("timeouts").section(report);
-        let policy = ListenerPolicy {
-            max_sessions,
-            timeouts: read_timeouts(&times, report),
-            ..ListenerPolicy::default()
-        };
-        let headers = section.field("headers").section(report);
-        let exchanges = exchange::OfListener {
-            request: times.field("request").optional_duration(report),
-            headers: exchange::read_headers(&headers, HeaderRules::default(), report),
-        };
+        let protocol = read_protocol(&section, report);
+        let knows_clients = section.field("tls").holds("client_auth");
+        let tls = section.field("tls").optional_section(report);
+        let tls = tls.map(|tls| tls::of_listener(&tls, protocol, report));
+        let policy = read_policy(&section, protocol, tls.is_some(), report);
+        let kind = exchange::ListenerKind { protocol, knows_clients };
+        let exchanges = read_exchanges(&section, kind, report);
         let routes = routes(&section, services, exchanges, report);
         if let (Some(name), Some(bind)) = (name, bind) {
-            listeners.list.push(Listener { name, bind, policy, tls: None, routes });
+            listeners.list.push(Listener { name, bind, policy, tls, routes });
             listeners.places.push((index, section.field("bind").place()));
             listeners.connect.push(section.field("timeouts").holds("connect"));
         }
     }
     listeners
+}
+
+fn read_protocol(section: &Section<'_>, report: &mut Report) -> ListenerProtocol {
+    let protocol = section.field("protocol").choice(report, protocol_of).unwrap_or_default();
+    if protocol == ListenerProtocol::Tcp {
+        for name in ["headers", "limits", "grpc_web"] {
+            section.field(name).must_not_be_there(NO_REQUESTS, "the other keys of a listener", report);
+        }
+    }
+    protocol
+}
+
+pub(crate) fn protocol_of(word: &'static str) -> ListenerProtocol {
+    match word {
+        "http" => ListenerProtocol::Http,
+        "tcp" => ListenerProtocol::Tcp,
+        "auto" => ListenerProtocol::Auto,
+        other => unreachable!("{other} is no word of `protocol`"),
+    }
+}
+
+fn read_policy(
+    section: &Section<'_>,
+    protocol: ListenerProtocol,
+    is_tls: bool,
+    report: &mut Report,
+) -> ListenerPolicy {
+    let times = section.field("timeouts").section(report);
+    let proxy_protocol = section.field("proxy_protocol").choice(report, |word| match word {
+        "off" => AcceptProxyProtocol::Off,
+        "required" => AcceptProxyProtocol::Required,
+        other => unreachable!("{other} is no word of `proxy_protocol`"),
+    });
+    let grpc_web = section.field("grpc_web").optional_section(report);
+    ListenerPolicy {
+        protocol,
+        transport: if is_tls { Transport::Tls } else { Transport::Cleartext },
+        proxy_protocol: proxy_protocol.unwrap_or_default(),
+        max_sessions: section.field("max_sessions").count(report),
+        timeouts: read_timeouts(&times, report),
+        detect_timeout: times.field("detect").duration(report),
+        grpc_web: grpc_web.map(|grpc_web| Arc::new(grpc_web::read(&grpc_web, report))),
+    }
+}
+
+/// What routes and services that say nothing nearer get from the listener.
+fn read_exchanges(
+    section: &Section<'_>,
+    kind: exchange::ListenerKind,
+    report: &mut Report,
+) -> exchange::OfListener {
+    // Opened apart from `report`: what is wrong with these mappings themselves is told where they are first read.
+    let times = section.field("timeouts").section(&mut Report::new(""));
+    let limits = section.field("limits").section(report);
+    let headers = section.field("headers").section(report);
+    let client_certificate = match kind.knows_clients {
+        true => ClientCertificateRule::Set,
+        false => ClientCertificateRule::Pass,
+    };
+    let unwritten = HeaderRules { client_certificate, ..HeaderRules::default() };
+    exchange::OfListener {
+        request: times.field("request").optional_duration(report),
+        upgraded_idle: times.field("upgraded_idle").optional_duration(report),
+        request_body_bytes: limits.field("request_body_bytes").written_size(report).flatten(),
+        headers: exchange::read_headers(&headers, unwritten, kind, report),
+        kind,
+    }
 }
 
 fn routes(
@@ -83,7 +150,7 @@ fn routes(
 pub(crate) fn read_timeouts(section: &Section<'_>, report: &mut Report) -> Timeouts {
     Timeouts {
         connect: section.field("connect").duration(report),
-        tls_handshake: Timeouts::default().tls_handshake,
+        tls_handshake: section.field("tls_handshake").duration(report),
         header: section.field("header").duration(report),
         idle: section.field("idle").duration(report),
         send: section.field("send").duration(report),

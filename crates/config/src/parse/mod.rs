@@ -2,12 +2,14 @@
 
 pub(crate) mod endpoint;
 mod exchange;
+mod grpc_web;
 mod limits;
-mod listener;
+pub(crate) mod listener;
 mod names;
 pub(crate) mod process;
 mod route;
 pub(crate) mod service;
+mod tls;
 
 use crate::document;
 use crate::mistake::{Mistakes, Report};
@@ -40,8 +42,10 @@ fn read_config(text: &str, report: &mut Report) -> Option<Config> {
         &mut config.services,
         &config.listeners,
         &listeners.connect,
-        &services.connect,
+        &services.written,
     );
+    service::suit_balance(&mut config.services, &config.listeners, &services.written);
+    service::check_proxy_protocol(&config, &services.written, report);
     Some(config)
 }
 

@@ -4,12 +4,14 @@ use crate::document::{Content, Node};
 use crate::mistake::{Complaint, Report, listed, nearest, shown};
 use crate::model::Route;
 use crate::parse::exchange::{self, OfListener, OfService};
+use crate::parse::listener::NO_REQUESTS;
 use crate::parse::names::Names;
 use crate::parse::service::Services;
 use crate::section::{Field, Section, mistake, scalar};
 use crate::settings::Shape;
 use crate::settings::listener::ROUTE;
 use crate::value::{http, name};
+use evenkeel_core::policy::ListenerProtocol;
 use evenkeel_core::route::{PathMatch, RouteMatch};
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ pub(crate) fn read_all(
             Some(service) => routes.push(to_service(&section, service, services, exchanges, report)),
             None => {
                 // Mistakes beside the service are told at once.
-                read_match(&section.field("match").section(report), report);
+                read_match(&section.field("match").section(report), exchanges.kind.protocol, report);
                 exchange::of_route(&section, OfService::wrong(), exchanges, report);
             }
         }
@@ -42,7 +44,12 @@ pub(crate) fn to_service(
     exchanges: OfListener,
     report: &mut Report,
 ) -> Route {
-    let matches = read_match(&section.field("match").section(report), report);
+    let matches = read_match(&section.field("match").section(report), exchanges.kind.protocol, report);
+    if exchanges.kind.protocol == ListenerProtocol::Tcp {
+        for name in ["headers", "limits"] {
+            section.field(name).must_not_be_there(NO_REQUESTS, "match, service, timeouts, retry", report);
+        }
+    }
     let of_service = services.exchanges.get(&service).copied().unwrap_or_default();
     let policy = exchange::of_route(section, of_service, exchanges, report);
     Route { matches, service, policy }
@@ -65,13 +72,24 @@ pub(crate) fn service(field: &Field<'_>, services: &Names, report: &mut Report) 
     None
 }
 
-fn read_match(section: &Section<'_>, report: &mut Report) -> RouteMatch {
+fn read_match(section: &Section<'_>, protocol: ListenerProtocol, report: &mut Report) -> RouteMatch {
+    const OF_REQUESTS: [&str; 6] = ["host", "path", "path_prefix", "method", "headers", "grpc"];
+    let (strange, why, allowed) = match protocol {
+        ListenerProtocol::Http => {
+            (&["sni"][..], "an `http` listener's routes go by `host`", listed(OF_REQUESTS.into_iter()))
+        }
+        ListenerProtocol::Tcp => (&OF_REQUESTS[..], NO_REQUESTS, "sni".to_owned()),
+        ListenerProtocol::Auto => (&[][..], "", String::new()),
+    };
+    for name in strange {
+        section.field(name).must_not_be_there(why, &allowed, report);
+    }
     RouteMatch {
         host: section.field("host").text(report, |text| http::host(text).map(Box::from)),
         path: read_path(section, report),
         method: section.field("method").text(report, |text| http::method(text).map(Box::from)),
         headers: read_headers(&section.field("headers"), report),
-        server_name: None,
+        server_name: section.field("sni").text(report, |text| http::sni(text).map(Box::from)),
     }
 }
 

@@ -31,7 +31,7 @@ fn is_live(key: &Key, table: &Table) -> bool {
     }
     match (&key.shape, key.presence) {
         (Shape::Section(below), Presence::Absent(_)) => below.keys.iter().any(|key| is_live(key, below)),
-        (_, Presence::Absent(_)) => false,
+        (_, Presence::Absent(_) | Presence::Off(_)) => false,
         _ => true,
     }
 }
@@ -66,7 +66,9 @@ fn bare(key: &Key) -> Vec<String> {
                 !choose.keys.contains(&key.name) || choose.keys.first() == Some(&key.name)
             })
         };
-        table.keys.iter().filter(is_first).flat_map(bare).collect()
+        // What goes with some values of other keys only has no example.
+        let is_shown = |key: &&Key| !matches!(key.shape, Shape::Text(_)) || key.example.is_some();
+        table.keys.iter().filter(is_first).filter(is_shown).flat_map(bare).collect()
     };
     let head = format!("{}:", key.name);
     match &key.shape {
@@ -79,7 +81,9 @@ fn bare(key: &Key) -> Vec<String> {
 fn leaf(key: &Key) -> String {
     let value = match key.presence {
         Presence::Default(default) => default,
-        Presence::Required | Presence::Absent(_) => key.example.or(first_word(key)).unwrap_or("30s"),
+        Presence::Required | Presence::Absent(_) | Presence::Off(_) => {
+            key.example.or(first_word(key)).unwrap_or("30s")
+        }
     };
     format!("{}: {value}", key.name)
 }
@@ -115,7 +119,7 @@ fn explanation(key: &Key) -> String {
     };
     let default = match (&key.shape, key.presence) {
         (Shape::Section(_), _) | (_, Presence::Required | Presence::Default(_)) => String::new(),
-        (_, Presence::Absent(meaning)) => format!(" Without it: {meaning}."),
+        (_, Presence::Absent(meaning) | Presence::Off(meaning)) => format!(" Without it: {meaning}."),
     };
     format!("{}{values}{default}", key.what)
 }

@@ -42,7 +42,7 @@ fn introduction() -> String {
          - The order of keys and of static endpoints, comments and the way a value is written (`60s`, `1m`) mean nothing: a \
          reload that changes nothing else touches no connection.\n\n\
          `evenkeel run --listen ADDRESS --to TARGET` is a file with one listener and one service, both named `main`, and each \
-         default. A target is `10.0.0.1:8080,10.0.0.2:8080` (`static`), `dns://name:port`, `srv://name` or `file://path`.\n",
+         default; `--protocol` is the listener's. A target is `10.0.0.1:8080,10.0.0.2:8080` (`static`), `dns://name:port`, `srv://name` or `file://path`.\n",
     )
 }
 
@@ -89,6 +89,9 @@ fn value(key: &Key) -> String {
         Shape::Section(_) => "a mapping, below".to_owned(),
         Shape::Sections { min, max, .. } => format!("a list of {min} to {max} mappings, below"),
         Shape::Text(rule) => format!("{}: {}", rule.kind, rule.allowed),
+        Shape::Texts { rule, min, max } => {
+            format!("a list of {min} to {max}, each a {}: {}", rule.kind, rule.allowed)
+        }
         other => other.range(),
     }
 }
@@ -102,7 +105,7 @@ fn default(key: &Key) -> String {
     match key.presence {
         Presence::Required => "required".to_owned(),
         Presence::Default(default) => format!("`{default}`"),
-        Presence::Absent(meaning) => meaning.to_owned(),
+        Presence::Absent(meaning) | Presence::Off(meaning) => meaning.to_owned(),
     }
 }
 

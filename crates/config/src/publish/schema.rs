@@ -10,7 +10,7 @@ use crate::value::http::{MAX_TOKEN, MAX_VALUE};
 use serde_json::{Map, Value, json};
 
 const DURATION: &str = "[0-9]+(ms|s|m|h)";
-const SIZE: &str = "^[0-9]+(B|KiB|MiB|GiB)$";
+const SIZE: &str = "[0-9]+(B|KiB|MiB|GiB)";
 const SHARE: &str = "^((100(\\.0+)?|[0-9]{1,2}(\\.[0-9]+)?)%|0(\\.[0-9]+)?|1(\\.0+)?)$";
 
 /// The schema, indented, with a newline at its end. An endpoints file's is its `$defs/endpoints_file`.
@@ -66,7 +66,9 @@ fn property(key: &Key) -> Value {
         Presence::Default(default) => {
             schema.insert("default".to_owned(), default_value(&key.shape, default));
         }
-        Presence::Absent(meaning) => description.push_str(&format!(" Absent: {meaning}.")),
+        Presence::Absent(meaning) | Presence::Off(meaning) => {
+            description.push_str(&format!(" Absent: {meaning}."))
+        }
     }
     schema.insert("description".to_owned(), json!(description));
     Value::Object(schema)
@@ -76,6 +78,9 @@ fn property(key: &Key) -> Value {
 fn default_value(shape: &Shape, default: &str) -> Value {
     if let Shape::Words { .. } = shape {
         return default_words(default).collect();
+    }
+    if let Shape::Switch = shape {
+        return json!(default == "true");
     }
     let number = matches!(shape, Shape::Count { .. } | Shape::Share)
         .then(|| default.parse::<serde_json::Number>().ok());
@@ -96,13 +101,20 @@ fn shape(shape: &Shape) -> Map<String, Value> {
         Shape::Duration { or_none: true, .. } => {
             json!({ "type": "string", "pattern": format!("^({DURATION}|none)$") })
         }
-        Shape::Size { .. } => json!({ "type": "string", "pattern": SIZE }),
+        Shape::Size { or_none: false, .. } => json!({ "type": "string", "pattern": format!("^{SIZE}$") }),
+        Shape::Size { or_none: true, .. } => {
+            json!({ "type": "string", "pattern": format!("^({SIZE}|none)$") })
+        }
+        Shape::Switch => json!({ "type": "boolean" }),
         Shape::Share => json!({ "anyOf": [
             { "type": "number", "minimum": 0, "maximum": 1 },
             { "type": "string", "pattern": SHARE },
         ] }),
         Shape::Choice { words, .. } => {
-            json!({ "enum": words.iter().map(|word| word.word).collect::<Vec<_>>() })
+            // `1.2` without quotes is a number.
+            let number = |word: &str| word.parse::<serde_json::Number>().ok().map(Value::Number);
+            let both = words.iter().flat_map(|word| [Some(json!(word.word)), number(word.word)]);
+            json!({ "enum": both.flatten().collect::<Vec<_>>() })
         }
         Shape::Words { words, .. } => json!({
             "type": "array",
@@ -110,6 +122,13 @@ fn shape(shape: &Shape) -> Map<String, Value> {
             "uniqueItems": true,
         }),
         Shape::Text(rule) => text(rule),
+        Shape::Texts { rule, min, max } => json!({
+            "type": "array",
+            "items": text(rule),
+            "uniqueItems": true,
+            "minItems": min,
+            "maxItems": max,
+        }),
         Shape::Section(table) => Value::Object(object(table)),
         Shape::Sections { table, min, max } => {
             json!({ "type": "array", "items": object(table), "minItems": min, "maxItems": max })
@@ -173,6 +192,7 @@ mod tests {
             ("type", _) => match rule.as_str().unwrap() {
                 "object" => value.is_object(),
                 "array" => value.is_array(),
+                "boolean" => value.is_boolean(),
                 "string" => value.is_string(),
                 "integer" => value.is_u64() || value.is_i64(),
                 "number" => value.is_number(),
@@ -271,6 +291,23 @@ mod tests {
                 "limits: { replay_bytes: 0B, resets: { burst: 1 }, indexed_headers: [\":path\"] }\nlisteners",
             ),
             ("listeners", "admin: { bind: off, public: \"[::]:1\" }\nlisteners"),
+            (
+                "service: a }",
+                "service: a, tls: { certificates: [{ cert: c, key: k }], min_version: 1.3, alpn: [] } }",
+            ),
+            (
+                "service: a }",
+                "service: a, grpc_web: { cors: { origins: [\"*\"], headers: [x-a] } }, \
+                 limits: { request_body_bytes: none } }",
+            ),
+            (
+                "service: a }",
+                "protocol: tcp, routes: [{ match: { sni: \"*.a.b\" }, service: a }], proxy_protocol: required }",
+            ),
+            (
+                "dns: \"a:80\" }",
+                "dns: \"a:80\" }, upstream: { tls: { server_name: \"fd00::1\", verify: false } }",
+            ),
         ] {
             let text = MINIMAL.replace(from, to);
             assert!(crate::parse(&text, "f").is_ok(), "{text}");
@@ -297,6 +334,12 @@ mod tests {
             ("service: a }", "routes: [{ service: a, match: { path: /a, grpc: { service: a } } }] }"),
             ("name: web, ", ""),
             ("dns: \"a:80\"", "static: []"),
+            ("service: a }", "service: a, tls: {} }"),
+            ("service: a }", "service: a, tls: { certificates: [{ cert: c }] } }"),
+            ("service: a }", "service: a, tls: { certificates: [{ cert: c, key: k }], min_version: 1.1 } }"),
+            ("service: a }", "service: a, grpc_web: { cors: { origins: [a.b] } } }"),
+            ("service: a }", "service: a, limits: { request_body_bytes: 1 } }"),
+            ("dns: \"a:80\" }", "dns: \"a:80\" }, upstream: { tls: { verify: no } }"),
             ("dns: \"a:80\"", "static: [backend:80]"),
             ("dns: \"a:80\"", ""),
             ("dns: \"a:80\" }", "dns: \"a:80\" }, ejection: { max_share: 101% }"),

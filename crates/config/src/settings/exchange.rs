@@ -1,7 +1,8 @@
 //! Settings of exchanges, which a route, its service and its listener may have: `retry`, `headers`, a route's `timeouts`.
 
-use super::{DAY, Key, MILLISECOND, Presence, Shape, Table, Word, count, key_like, table, word};
-use std::time::Duration;
+use super::{
+    DAY, Key, MILLISECOND, Presence, Shape, Table, Word, count, key_like, seconds_or_none, table, word,
+};
 
 /// Of a service: each key has its default.
 pub(crate) static RETRY: Table = {
@@ -42,7 +43,7 @@ const fn retry(on: Presence, attempts: Presence, per_try_timeout: Presence, budg
         ),
         key_like(
             "per_try_timeout",
-            Shape::Duration { min: MILLISECOND, max: Duration::from_secs(DAY), or_none: true },
+            seconds_or_none(MILLISECOND, DAY),
             per_try_timeout,
             "1s",
             "Longest time from sending to the response headers, for each try. Then it is sent again if `on` holds `timeout`, \
@@ -61,17 +62,20 @@ const fn retry(on: Presence, attempts: Presence, per_try_timeout: Presence, budg
 
 /// Of a listener: each key has its default.
 pub(crate) static HEADERS: Table = {
-    const KEYS: [Key; 4] = headers(Presence::Default("pass"));
+    const CLIENT_CERTIFICATE: Presence = Presence::Absent("set with `tls.client_auth`, else pass");
+    const KEYS: [Key; 5] = headers(Presence::Default("pass"), CLIENT_CERTIFICATE);
     table(&KEYS)
 };
 
 /// Of a route: what is not written is the listener's.
 pub(crate) static ROUTE_HEADERS: Table = {
-    const KEYS: [Key; 4] = headers(Presence::Absent("that of the listener"));
+    const KEYS: [Key; 5] = headers(THAT_OF_LISTENER, THAT_OF_LISTENER);
     table(&KEYS)
 };
 
-const fn headers(presence: Presence) -> [Key; 4] {
+const THAT_OF_LISTENER: Presence = Presence::Absent("that of the listener");
+
+const fn headers(presence: Presence, client_certificate: Presence) -> [Key; 5] {
     [
         key_like(
             "x_forwarded_for",
@@ -95,6 +99,13 @@ const fn headers(presence: Presence) -> [Key; 4] {
             "add",
             "A random UUID, by which the logs of all that take part in a request are put together.",
         ),
+        key_like(
+            "client_certificate",
+            Shape::Choice { words: CLIENT_CERTIFICATE, later: &[] },
+            client_certificate,
+            "remove",
+            "`x-forwarded-client-cert`: who the client is by its certificate.",
+        ),
     ]
 }
 
@@ -104,19 +115,34 @@ const fn rule() -> Shape {
 
 /// Of a route: its exchanges' time; connections are shared by routes.
 pub(crate) static ROUTE_TIMEOUTS: Table = Table {
-    keys: &[key_like(
-        "request",
-        Shape::Duration { min: MILLISECOND, max: Duration::from_secs(30 * DAY), or_none: true },
-        Presence::Absent("that of the service, else of the listener"),
-        "30s",
-        "For a whole exchange, from its header block to its last byte; `none` turns that of service and listener off.",
-    )],
-    later: &["upgraded_idle"],
+    keys: &[
+        key_like(
+            "request",
+            seconds_or_none(MILLISECOND, 30 * DAY),
+            THAT_OF_SERVICE_OR_LISTENER,
+            "30s",
+            "For a whole exchange, from its header block to its last byte; `none` turns that of service and listener off.",
+        ),
+        key_like(
+            "upgraded_idle",
+            seconds_or_none(MILLISECOND, 30 * DAY),
+            THAT_OF_SERVICE_OR_LISTENER,
+            "1h",
+            "For a WebSocket or a tunnel through which nothing goes in either direction; `none` turns that of service and \
+             listener off.",
+        ),
+    ],
+    later: &[],
     elsewhere: &[
         word(
             "connect",
             "it belongs to connections, which routes share: write it at the service or the listener",
         ),
+        word(
+            "tls_handshake",
+            "it belongs to connections, which routes share: write it at the listener or the service",
+        ),
+        word("detect", "it belongs to connections, which have no route yet: write it at the listener"),
         word(
             "header",
             "it belongs to connections, which routes share: write it at the listener or the service",
@@ -133,6 +159,32 @@ pub(crate) static ROUTE_TIMEOUTS: Table = Table {
     choose: None,
 };
 
+const THAT_OF_SERVICE_OR_LISTENER: Presence = Presence::Absent("that of the service, else of the listener");
+
+/// Of a listener.
+pub(crate) static LISTENER_LIMITS: Table = {
+    const KEYS: [Key; 1] = [request_body_bytes(Presence::Default("none"))];
+    table(&KEYS)
+};
+
+/// Of a route: what is not written is the service's, else the listener's.
+pub(crate) static ROUTE_LIMITS: Table = {
+    const KEYS: [Key; 1] = [request_body_bytes(THAT_OF_SERVICE_OR_LISTENER)];
+    table(&KEYS)
+};
+
+/// Of a listener, a service or a route.
+pub(super) const fn request_body_bytes(presence: Presence) -> Key {
+    key_like(
+        "request_body_bytes",
+        Shape::Size { min: 0, max: 1 << 50, or_none: true },
+        presence,
+        "10MiB",
+        "Largest body of a request; a larger one is answered with 413, or cut off where its length was not announced. What is \
+         upgraded or a tunnel has no body. `none` is no limit.",
+    )
+}
+
 /// After what an exchange may be sent again.
 const RETRY_ON: &[Word] = &[
     word("unprocessed", "the endpoint says that it did not process it, or it was still waiting; always on"),
@@ -148,6 +200,13 @@ const FORWARDED_FOR: &[Word] = &[
     word("pass", "what came is passed on"),
     word("append", "the client's address goes behind what came"),
     word("set", "the client's address replaces what came"),
+];
+
+/// What is done with `x-forwarded-client-cert`.
+const CLIENT_CERTIFICATE: &[Word] = &[
+    word("pass", "what came is passed on"),
+    word("set", "what came is removed; a client with a verified certificate is named"),
+    word("remove", "what came is removed"),
 ];
 
 /// What is done with the other headers.

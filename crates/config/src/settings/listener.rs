@@ -1,12 +1,13 @@
 //! Settings of `listeners[]`, their `routes[]` and `timeouts`.
 
-use super::exchange::{HEADERS, ROUTE_HEADERS, ROUTE_RETRY, ROUTE_TIMEOUTS};
-use super::text::{BIND, GRPC_METHOD, GRPC_SERVICE, HOST, METHOD, NAME, PATH, SERVICE};
+use super::exchange::{HEADERS, LISTENER_LIMITS, ROUTE_HEADERS, ROUTE_LIMITS, ROUTE_RETRY, ROUTE_TIMEOUTS};
+use super::grpc_web::GRPC_WEB;
+use super::text::{BIND, GRPC_METHOD, GRPC_SERVICE, HOST, METHOD, NAME, PATH, SERVICE, SNI};
+use super::tls::LISTENER_TLS;
 use super::{
-    Choose, DAY, EACH_DEFAULT, HOUR, Key, MILLISECOND, Presence, Shape, Table, count, key, key_like, seconds,
-    word,
+    Choose, DAY, EACH_DEFAULT, HOUR, Key, MILLISECOND, Presence, Shape, Table, Word, count, key, key_like,
+    seconds, seconds_or_none, word,
 };
-use std::time::Duration;
 
 /// Most routes of a listener.
 pub(crate) const MAX_ROUTES: usize = 1024;
@@ -15,7 +16,7 @@ pub(crate) const MAX_HEADERS: usize = 16;
 
 pub(crate) static LISTENER: Table = Table {
     keys: LISTENER_KEYS,
-    later: &["tls", "proxy_protocol"],
+    later: &[],
     elsewhere: &[],
     choose: Some(Choose { keys: &["service", "routes"], is_needed: true }),
 };
@@ -37,10 +38,7 @@ const LISTENER_KEYS: &[Key] = &[
     ),
     key(
         "protocol",
-        Shape::Choice {
-            words: &[word("http", "HTTP/2 by prior knowledge, which gRPC without TLS speaks")],
-            later: &["tcp", "auto", "postgres", "mysql", "redis", "amqp"],
-        },
+        Shape::Choice { words: PROTOCOLS, later: &["postgres", "mysql", "redis", "amqp"] },
         Presence::Default("http"),
         "What clients speak.",
     ),
@@ -58,6 +56,19 @@ const LISTENER_KEYS: &[Key] = &[
         "Rules, tried in this order: the first that matches decides. A request that none matches is refused.",
     ),
     key(
+        "tls",
+        Shape::Section(&LISTENER_TLS),
+        Presence::Off("clients speak cleartext; an `auto` listener passes TLS on as it is"),
+        "TLS ends here: every connection of an `http` or `tcp` listener is TLS, and of an `auto` listener those that begin so.",
+    ),
+    key(
+        "proxy_protocol",
+        Shape::Choice { words: ACCEPT_PROXY_PROTOCOL, later: &[] },
+        Presence::Default("off"),
+        "Whether a proxy in front says who the client is, by the PROXY protocol's header. Whoever reaches the listener can \
+         write one, so let only that proxy reach it.",
+    ),
+    key(
         "max_sessions",
         count(1, 1_000_000),
         Presence::Default("100000"),
@@ -65,11 +76,40 @@ const LISTENER_KEYS: &[Key] = &[
     ),
     key("timeouts", Shape::Section(&LISTENER_TIMEOUTS), EACH_DEFAULT, "How long clients may take."),
     key(
+        "limits",
+        Shape::Section(&LISTENER_LIMITS),
+        EACH_DEFAULT,
+        "Bounds of requests; those of a route and of a service win.",
+    ),
+    key(
         "headers",
         Shape::Section(&HEADERS),
         EACH_DEFAULT,
         "Headers that tell endpoints where a request came from; those of a route win, key by key.",
     ),
+    key(
+        "grpc_web",
+        Shape::Section(&GRPC_WEB),
+        Presence::Off("gRPC-Web is passed on as it is"),
+        "gRPC-Web, binary and text, is translated to gRPC, so that browsers reach gRPC services. `{}` is enough.",
+    ),
+];
+
+const PROTOCOLS: &[Word] = &[
+    word(
+        "http",
+        "HTTP/1.1 and HTTP/2 (prior knowledge, `Upgrade: h2c`, ALPN), with gRPC, WebSocket and server-sent events",
+    ),
+    word("tcp", "anything, as bytes both ways; routes go by `sni`"),
+    word(
+        "auto",
+        "what the first bytes say: HTTP as above; TLS, which ends here with `tls` and else is passed on by `sni`; anything else as `tcp`",
+    ),
+];
+
+const ACCEPT_PROXY_PROTOCOL: &[Word] = &[
+    word("off", "connections begin with what clients say"),
+    word("required", "each begins with a header of version 1 or 2, and is closed without one"),
 ];
 
 pub(crate) static LISTENER_TIMEOUTS: Table = Table {
@@ -82,6 +122,19 @@ pub(crate) static LISTENER_TIMEOUTS: Table = Table {
              one service differ, the shortest holds.",
         ),
         key(
+            "tls_handshake",
+            seconds(MILLISECOND, HOUR),
+            Presence::Default("10s"),
+            "For a client's whole TLS handshake.",
+        ),
+        key(
+            "detect",
+            seconds(MILLISECOND, 60),
+            Presence::Default("3s"),
+            "For the first bytes of a client of an `auto` listener; one that says nothing waits for the server's first word \
+             (SSH, MySQL, SMTP) and gets a tunnel.",
+        ),
+        key(
             "header",
             seconds(MILLISECOND, HOUR),
             Presence::Default("10s"),
@@ -89,7 +142,7 @@ pub(crate) static LISTENER_TIMEOUTS: Table = Table {
         ),
         key(
             "request",
-            Shape::Duration { min: MILLISECOND, max: Duration::from_secs(30 * DAY), or_none: true },
+            seconds_or_none(MILLISECOND, 30 * DAY),
             Presence::Default("none"),
             "For a whole exchange of a route and a service that have no `request` of their own; streams that should live on want none.",
         ),
@@ -100,13 +153,20 @@ pub(crate) static LISTENER_TIMEOUTS: Table = Table {
             "For a session without an exchange; then it is asked to end.",
         ),
         key(
+            "upgraded_idle",
+            seconds_or_none(MILLISECOND, 30 * DAY),
+            Presence::Default("none"),
+            "For a WebSocket or a tunnel through which nothing goes in either direction, of a route and a service that have \
+             no `upgraded_idle` of their own.",
+        ),
+        key(
             "send",
             seconds(MILLISECOND, DAY),
             Presence::Default("1m"),
             "For a client that does not take what waits for it; then its session ends and gives its buffers back.",
         ),
     ],
-    later: &["upgraded_idle"],
+    later: &[],
     elsewhere: &[],
     choose: None,
 };
@@ -137,6 +197,12 @@ pub(crate) static ROUTE: Table = Table {
             Shape::Section(&ROUTE_RETRY),
             Presence::Absent("that of the service"),
             "Sending an exchange again, for calls that may be repeated though others of the service may not.",
+        ),
+        key(
+            "limits",
+            Shape::Section(&ROUTE_LIMITS),
+            Presence::Absent("those of the service, else of the listener"),
+            "Bounds of the route's requests.",
         ),
         key(
             "headers",
@@ -186,6 +252,13 @@ pub(crate) static MATCH: Table = Table {
             Shape::Section(&GRPC),
             Presence::Absent("any path"),
             "A gRPC service, or one method of it.",
+        ),
+        key(
+            "sni",
+            Shape::Text(&SNI),
+            Presence::Absent("any name, or none"),
+            "On a `tcp` or `auto` listener: the name that the client asks for in its TLS handshake, whether TLS ends here or \
+             is passed on. A tunnel takes only routes that ask for nothing else.",
         ),
     ],
     later: &[],

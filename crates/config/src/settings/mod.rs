@@ -5,11 +5,13 @@
 
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
+pub(crate) mod grpc_web;
 pub(crate) mod limits;
 pub(crate) mod listener;
 pub(crate) mod process;
 pub(crate) mod service;
 pub(crate) mod text;
+pub(crate) mod tls;
 
 use crate::mistake::listed;
 use crate::value;
@@ -51,8 +53,10 @@ pub(crate) enum Presence {
     Required,
     /// This value, written as a user would.
     Default(&'static str),
-    /// No value; the text says what that means.
+    /// No value; the text says what that means. A section's keys have their defaults.
     Absent(&'static str),
+    /// No section, which is something else than one of defaults; the text says what.
+    Off(&'static str),
 }
 
 /// Type and range of a value.
@@ -61,16 +65,20 @@ pub(crate) enum Shape {
     Count { min: u64, max: u64, or_none: bool },
     /// A whole number with its unit, or `none`.
     Duration { min: Duration, max: Duration, or_none: bool },
-    /// A whole number of bytes with its unit.
-    Size { min: u64, max: u64 },
+    /// A whole number of bytes with its unit, or `none`.
+    Size { min: u64, max: u64, or_none: bool },
     /// 0 to 1, or percent.
     Share,
+    /// `true` or `false`.
+    Switch,
     /// One of these words; `later` ones are not in this version.
     Choice { words: &'static [Word], later: &'static [&'static str] },
     /// A list of these words, each at most once; `refused` ones never are, with the reason.
     Words { words: &'static [Word], refused: &'static [Word] },
     /// Text with a meaning of its own.
     Text(&'static TextRule),
+    /// A list of such texts.
+    Texts { rule: &'static TextRule, min: usize, max: usize },
     /// A mapping.
     Section(&'static Table),
     /// A list of mappings.
@@ -121,13 +129,20 @@ impl Shape {
                 duration::show(*max),
                 none(*or_none)
             ),
-            Self::Size { min, max } => {
-                format!("a size from {} to {}", value::size::show(*min), value::size::show(*max))
-            }
+            Self::Size { min, max, or_none } => format!(
+                "a size from {} to {}{}",
+                value::size::show(*min),
+                value::size::show(*max),
+                none(*or_none)
+            ),
+            Self::Switch => "true or false".to_owned(),
             Self::Share => "a share from 0 to 1, or from 0% to 100%".to_owned(),
             Self::Choice { words, .. } => listed(words.iter().map(|word| word.word)),
             Self::Words { words, .. } => format!("a list of {}", listed(words.iter().map(|word| word.word))),
             Self::Text(rule) => rule.allowed.to_owned(),
+            Self::Texts { rule, min, max } => {
+                format!("a list of {min} to {max} texts, each {}", rule.allowed)
+            }
             Self::Section(table) => format!("a mapping of {}", listed(table.names())),
             Self::Sections { table, min, max } => {
                 format!("a list of {min} to {max} mappings of {}", listed(table.names()))
@@ -174,11 +189,16 @@ const fn count(min: u64, max: u64) -> Shape {
 }
 
 const fn size(min: u64, max: u64) -> Shape {
-    Shape::Size { min, max }
+    Shape::Size { min, max, or_none: false }
 }
 
 const fn seconds(min: Duration, max_seconds: u64) -> Shape {
     Shape::Duration { min, max: Duration::from_secs(max_seconds), or_none: false }
+}
+
+/// A duration of at most so many seconds, or `none`.
+const fn seconds_or_none(min: Duration, max_seconds: u64) -> Shape {
+    Shape::Duration { min, max: Duration::from_secs(max_seconds), or_none: true }
 }
 
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -1,17 +1,18 @@
 //! Settings of `services[]`.
 
 use super::endpoint::MAX_ENDPOINTS;
-use super::exchange::RETRY;
+use super::exchange::{RETRY, request_body_bytes};
 use super::text::{DNS, FILE, NAME, SRV};
+use super::tls::UPSTREAM_TLS;
 use super::{
     Choose, DAY, EACH_DEFAULT, HOUR, Key, MILLISECOND, Presence, Shape, Table, count, key, key_like, seconds,
-    table, word,
+    seconds_or_none, table, word,
 };
 use std::time::Duration;
 
 pub(crate) static SERVICE: Table = Table {
     keys: SERVICE_KEYS,
-    later: &["limits", "rebalance", "handoff", "recovery", "max_session_age"],
+    later: &["rebalance", "handoff", "recovery", "max_session_age"],
     elsewhere: &[],
     choose: None,
 };
@@ -45,6 +46,13 @@ const SERVICE_KEYS: &[Key] = &[
         EACH_DEFAULT,
         "How long endpoints and exchanges may take.",
     ),
+    key(
+        "limits",
+        Shape::Section(&SERVICE_LIMITS),
+        EACH_DEFAULT,
+        "Bounds of what endpoints hold and of requests.",
+    ),
+    key("websocket", Shape::Section(&WEBSOCKET), EACH_DEFAULT, "What is done for WebSockets."),
     key("drain", Shape::Section(&SERVICE_DRAIN), EACH_DEFAULT, "How an endpoint that terminates is left."),
 ];
 
@@ -90,13 +98,38 @@ pub(crate) static UPSTREAM: Table = Table {
             "protocol",
             Shape::Choice {
                 words: &[
-                    word("auto", "what the client speaks, which is HTTP/2 in this version"),
-                    word("h2", "HTTP/2 by prior knowledge"),
+                    word(
+                        "auto",
+                        "under TLS what is agreed (ALPN); in cleartext what the client speaks, and the other version where \
+                         the endpoint does not, which is remembered",
+                    ),
+                    word("h1", "HTTP/1.1"),
+                    word("h2", "HTTP/2, in cleartext by prior knowledge"),
                 ],
-                later: &["h1"],
+                later: &[],
             },
             Presence::Default("auto"),
-            "What endpoints speak.",
+            "What endpoints speak. Tunnels do not ask for it.",
+        ),
+        key(
+            "tls",
+            Shape::Section(&UPSTREAM_TLS),
+            Presence::Off("connections are cleartext"),
+            "TLS to the endpoints; `{}` verifies them by the system's roots.",
+        ),
+        key(
+            "proxy_protocol",
+            Shape::Choice {
+                words: &[
+                    word("none", "nothing is sent"),
+                    word("v1", "version 1, a line of text"),
+                    word("v2", "version 2, binary"),
+                ],
+                later: &[],
+            },
+            Presence::Default("none"),
+            "The PROXY protocol's header, which tells endpoints the client's address at the beginning of each connection. Only \
+             for services that `tcp` listeners alone lead to: other listeners' clients share connections.",
         ),
         key(
             "max_connections",
@@ -129,13 +162,13 @@ pub(crate) static UPSTREAM: Table = Table {
             "Longest time that an exchange waits for a connection or a stream.",
         ),
     ],
-    later: &["tls", "proxy_protocol"],
+    later: &[],
     elsewhere: &[],
     choose: None,
 };
 
 pub(crate) static BALANCE: Table = table(&[
-    key(
+    key_like(
         "policy",
         Shape::Choice {
             words: &[
@@ -144,13 +177,19 @@ pub(crate) static BALANCE: Table = table(&[
                     "two random candidates, the one with less latency and fewer outstanding exchanges",
                 ),
                 word("least_request", "two random candidates, the one with fewer outstanding exchanges"),
+                word(
+                    "least_connection",
+                    "of all endpoints exactly the one with the fewest outstanding exchanges and tunnels",
+                ),
                 word("round_robin", "in turn"),
                 word("random", "at random"),
             ],
-            later: &["least_connection", "ring_hash", "maglev", "aperture"],
+            later: &["ring_hash", "maglev", "aperture"],
         },
-        Presence::Default("peak_ewma"),
-        "How an endpoint is picked; all go by weight. `peak_ewma` leaves slow endpoints by itself.",
+        Presence::Absent("peak_ewma; least_connection where `tcp` listeners alone lead to the service"),
+        "peak_ewma",
+        "How an endpoint is picked; all go by weight. `peak_ewma` leaves slow endpoints by itself. A WebSocket or a tunnel, \
+         which stays where it begins, goes to exactly the endpoint with the fewest of them, whatever stands here.",
     ),
     key(
         "slow_start",
@@ -199,6 +238,12 @@ pub(crate) static SERVICE_TIMEOUTS: Table = Table {
             "To open a connection to an endpoint; then the endpoint counts as failing.",
         ),
         key(
+            "tls_handshake",
+            seconds(MILLISECOND, HOUR),
+            Presence::Default("10s"),
+            "For a whole TLS handshake with an endpoint.",
+        ),
+        key(
             "header",
             seconds(MILLISECOND, HOUR),
             Presence::Default("10s"),
@@ -206,7 +251,7 @@ pub(crate) static SERVICE_TIMEOUTS: Table = Table {
         ),
         key_like(
             "request",
-            Shape::Duration { min: MILLISECOND, max: Duration::from_secs(30 * DAY), or_none: true },
+            seconds_or_none(MILLISECOND, 30 * DAY),
             Presence::Absent("that of the listener"),
             "30s",
             "For a whole exchange, from its header block to its last byte; `none` turns that of the listener off.",
@@ -217,6 +262,13 @@ pub(crate) static SERVICE_TIMEOUTS: Table = Table {
             Presence::Default("1h"),
             "For a connection to an endpoint without an exchange; then it is closed.",
         ),
+        key_like(
+            "upgraded_idle",
+            seconds_or_none(MILLISECOND, 30 * DAY),
+            Presence::Absent("that of the listener"),
+            "1h",
+            "For a WebSocket or a tunnel through which nothing goes in either direction; `none` turns that of the listener off.",
+        ),
         key(
             "send",
             seconds(MILLISECOND, DAY),
@@ -224,10 +276,32 @@ pub(crate) static SERVICE_TIMEOUTS: Table = Table {
             "For an endpoint that does not take what waits for it; then the connection is closed.",
         ),
     ],
-    later: &["upgraded_idle"],
-    elsewhere: &[],
+    later: &[],
+    elsewhere: &[word("detect", "it belongs to `auto` listeners: write it there")],
     choose: None,
 };
+
+static SERVICE_LIMITS: Table = {
+    const KEYS: [Key; 2] = [
+        key(
+            "max_sessions",
+            Shape::Count { min: 1, max: 1_000_000, or_none: true },
+            Presence::Default("none"),
+            "Most WebSockets and tunnels that one endpoint holds, over all workers; one more goes to another endpoint, and is \
+             refused when all are full.",
+        ),
+        request_body_bytes(Presence::Absent("that of the listener")),
+    ];
+    table(&KEYS)
+};
+
+pub(crate) static WEBSOCKET: Table = table(&[key(
+    "ping_interval",
+    seconds_or_none(Duration::from_secs(1), DAY),
+    Presence::Default("none"),
+    "Time without a message after which client and endpoint are sent a ping, so that nobody between them takes the \
+     connection for dead.",
+)]);
 
 pub(crate) static SERVICE_DRAIN: Table = table(&[key_like(
     "deadline",

@@ -49,6 +49,31 @@ pub(crate) static FILE: TextRule = TextRule {
     allowed: "the path of a file, at most 4096 bytes, from the working directory on unless it begins with `/`",
     pattern: r"^.{1,4096}$",
 };
+pub(crate) static PEM: TextRule = TextRule {
+    kind: "path",
+    allowed: "the path of a PEM file, at most 4096 bytes, from the working directory on unless it begins with `/`",
+    pattern: FILE.pattern,
+};
+pub(crate) static SERVER_NAME: TextRule = TextRule {
+    kind: "DNS name or IP address",
+    allowed: "a DNS name such as backend.example.com, or an IP address, without port",
+    pattern: r"^[0-9A-Za-z._:-]{1,254}$",
+};
+pub(crate) static SNI: TextRule = TextRule {
+    kind: "DNS name",
+    allowed: "a DNS name, such as db.example.com; `*.` in front stands for one or more labels",
+    pattern: r"^(\*\.)?[A-Za-z0-9._-]{1,253}$",
+};
+pub(crate) static ORIGIN: TextRule = TextRule {
+    kind: "origin",
+    allowed: "an origin as browsers write it, such as https://app.example.com or http://localhost:3000, or \"*\" for every one",
+    pattern: r"^(\*|https?://[a-z0-9._:\[\]-]{1,260})$",
+};
+pub(crate) static HEADER_NAME: TextRule = TextRule {
+    kind: "header name",
+    allowed: "a header name of 1 to 64 letters, digits and -_.!#$%&'*+^`|~",
+    pattern: r"^[0-9A-Za-z._!#$%&'*+^`|~-]{1,64}$",
+};
 pub(crate) static ZONE: TextRule = TextRule { kind: "zone", allowed: NAME.allowed, pattern: NAME.pattern };
 pub(crate) static HOST: TextRule = TextRule {
     kind: "host",

@@ -85,6 +85,53 @@ pub(crate) fn header_value(text: &str) -> Result<&str, Complaint> {
     Ok(text)
 }
 
+/// A server name as routes ask for it, in lower case; `*.` in front stands for one or more labels.
+pub(crate) fn sni(text: &str) -> Result<String, Complaint> {
+    if text.parse::<IpAddr>().is_ok() || text.starts_with('[') {
+        return Err(Complaint::new("an address, which clients never ask for by TLS"));
+    }
+    host(text)
+}
+
+/// An origin as browsers write it (RFC 6454 §6.2): scheme, host in lower case, port unless it is the scheme's own. Or `*`.
+pub(crate) fn origin(text: &str) -> Result<String, Complaint> {
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let lower = text.to_ascii_lowercase();
+    let Some((scheme, authority)) = lower.split_once("://") else {
+        return Err(
+            Complaint::new("an origin without a scheme").with_nearest(Some(format!("https://{text}")))
+        );
+    };
+    let own_port = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return Err(Complaint::new("an origin whose scheme is neither https nor http")),
+    };
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    if authority.contains(['/', '?', '#']) {
+        let end = authority.find(['/', '?', '#']).unwrap_or(authority.len());
+        let bare = format!("{scheme}://{}", &authority[..end]);
+        return Err(Complaint::new("an origin with a path").with_nearest(Some(bare)));
+    }
+    let short = authority.strip_suffix(own_port).unwrap_or(authority);
+    let (named, port) = match short.rsplit_once(':') {
+        Some((before, port)) if !port.ends_with(']') => {
+            (before, port.parse::<u16>().is_ok_and(|port| port > 0))
+        }
+        _ => (short, true),
+    };
+    if !port || named.starts_with('*') || host(named).is_err() {
+        return Err(Complaint::new("not an origin"));
+    }
+    let written = format!("{scheme}://{short}");
+    if written == text {
+        return Ok(written);
+    }
+    Err(Complaint::new("browsers write this origin in another way").with_nearest(Some(written)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +145,37 @@ mod tests {
             assert!(host(text).is_err(), "{text}");
         }
         assert_eq!(host("a:80").unwrap_err().nearest.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn an_origin_is_what_browsers_send() {
+        for text in ["*", "https://a.example", "http://localhost:3000", "https://[::1]:8443", "http://[::1]"]
+        {
+            assert_eq!(origin(text).as_deref(), Ok(text));
+        }
+        for (text, meant) in [
+            ("https://A.example", Some("https://a.example")),
+            ("https://a.example/", Some("https://a.example")),
+            ("https://a.example:443", Some("https://a.example")),
+            ("http://a.example:80", Some("http://a.example")),
+            ("https://a.example/path", Some("https://a.example")),
+            ("a.example", Some("https://a.example")),
+            ("ftp://a.example", None),
+            ("https://*.example", None),
+            ("https://a.example:0", None),
+            ("https://a.example:x", None),
+            ("https://", None),
+        ] {
+            assert_eq!(origin(text).unwrap_err().nearest.as_deref(), meant, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_name_is_no_address() {
+        assert_eq!(sni("*.Example.com").unwrap(), "*.example.com");
+        for text in ["10.0.0.1", "[::1]", "::1", "a:443", ""] {
+            assert!(sni(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -4,5 +4,6 @@ pub(crate) mod address;
 pub(crate) mod duration;
 pub(crate) mod http;
 pub(crate) mod name;
+pub(crate) mod path;
 pub(crate) mod share;
 pub(crate) mod size;

