@@ -222,7 +222,11 @@ impl Conn {
 
     /// HTTP/2 with a peer of this kind, from its beginning.
     pub(crate) fn new_http2(is_client: bool, limits: &Limits) -> Speech {
-        let policy = if is_client { IndexPolicy::Private } else { IndexPolicy::Shared(names_of(limits.indexed_headers)) };
+        let policy = if is_client {
+            IndexPolicy::Private
+        } else {
+            IndexPolicy::Shared(names_of(limits.indexed_headers))
+        };
         Speech::Http2(Box::new(Http2::new(policy, limits)))
     }
 
@@ -320,7 +324,10 @@ impl Conn {
     pub(crate) fn free_streams(&self, most: u32) -> u32 {
         match &self.role {
             Role::Upstream(u)
-                if self.phase == Phase::Open && !u.is_retiring && !u.is_own && u.next_stream <= MAX_STREAM_ID =>
+                if self.phase == Phase::Open
+                    && !u.is_retiring
+                    && !u.is_own
+                    && u.next_stream <= MAX_STREAM_ID =>
             {
                 let taken = self.streams.len() as u32 + u.cancelled.len();
                 match &self.speech {

@@ -110,7 +110,10 @@ mod tests {
         streams.insert(5, key(5));
         streams.insert(3, key(3));
         assert_eq!(streams.in_order(), [(1, key(1)), (3, key(3)), (5, key(5))]);
-        assert_eq!((streams.remove(1), streams.remove(1), streams.remove(5)), (Some(key(1)), None, Some(key(5))));
+        assert_eq!(
+            (streams.remove(1), streams.remove(1), streams.remove(5)),
+            (Some(key(1)), None, Some(key(5)))
+        );
         streams.rest();
         assert_eq!((streams.len(), streams.get(3), streams.held_bytes()), (1, Some(key(3)), 0));
         assert_eq!((streams.remove(3), streams.is_empty()), (Some(key(3)), true));

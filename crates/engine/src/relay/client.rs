@@ -95,7 +95,14 @@ impl Engine {
         if self.exchanges.len() >= self.limits.exchanges {
             self.stats.refused(Limit::Exchanges);
             self.give_list(list);
-            self.refuse_request(now, key, stream, ErrorCode::RefusedStream, 503, "too many exchanges are open");
+            self.refuse_request(
+                now,
+                key,
+                stream,
+                ErrorCode::RefusedStream,
+                503,
+                "too many exchanges are open",
+            );
             return;
         }
         if list.is_truncated() {
@@ -265,7 +272,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn request_trailers(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {
+    pub(super) fn request_trailers(
+        &mut self,
+        now: Moment,
+        exchange: ExchangeKey,
+        list: HeaderList,
+        is_end: bool,
+    ) {
         let client = &self.exchanges[exchange].client;
         if client.is_received {
             self.give_list(list);

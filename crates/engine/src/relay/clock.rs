@@ -92,7 +92,9 @@ impl Engine {
             }
             _ if is_over(conn.header_since, timeouts.header) => Some(CloseReason::HeaderTimeout),
             _ if is_over(conn.stalled_since, timeouts.send) => Some(CloseReason::SendTimeout),
-            _ if is_over(conn.http2().and_then(|h| h.settings_sent), self.limits.settings_ack) => Some(CloseReason::SettingsTimeout),
+            _ if is_over(conn.http2().and_then(|h| h.settings_sent), self.limits.settings_ack) => {
+                Some(CloseReason::SettingsTimeout)
+            }
             _ if is_over(idle_since, timeouts.idle) => Some(CloseReason::IdleTimeout),
             _ if upgraded_idle.is_some_and(|most| is_over(Some(conn.idle_since), most)) => {
                 Some(CloseReason::UpgradedIdle)

@@ -154,8 +154,7 @@ impl Engine {
             self.exchanges[exchange].is_answered = false;
             return self.shed(now, exchange, list);
         }
-        let put =
-            self.conns[client].put_response(stream, is_end, &list, &mut self.store, &mut self.buffers);
+        let put = self.conns[client].put_response(stream, is_end, &list, &mut self.store, &mut self.buffers);
         if put.is_err() {
             self.exchanges[exchange].is_answered = false;
             self.give_list(list);
@@ -170,7 +169,13 @@ impl Engine {
         self.free_upstream_if_ended(now, exchange);
     }
 
-    pub(super) fn response_trailers(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList, is_end: bool) {
+    pub(super) fn response_trailers(
+        &mut self,
+        now: Moment,
+        exchange: ExchangeKey,
+        list: HeaderList,
+        is_end: bool,
+    ) {
         let client = self.exchanges[exchange].client.at;
         if client.is_some_and(|(client, _)| self.is_output_full(client)) {
             return self.shed(now, exchange, list);

@@ -330,7 +330,11 @@ impl Engine {
         let taken = self.read_messages(now, key, &tail);
         tail.drain(..taken);
         self.keep_tail(key, tail, &[]);
-        let is_waiting = self.conns.get(key).and_then(Conn::http1).is_some_and(|h| h.tail.is_empty() || matches!(h.reading, Reading::Head));
+        let is_waiting = self
+            .conns
+            .get(key)
+            .and_then(Conn::http1)
+            .is_some_and(|h| h.tail.is_empty() || matches!(h.reading, Reading::Head));
         if is_waiting {
             self.resume(key);
         }

@@ -3,8 +3,9 @@
 use super::Engine;
 use super::relief::slow_bytes;
 use crate::conn::{Conn, Phase};
-use crate::exchange::{Exchange, Side};
+use crate::exchange::{Exchange, Leg, Side};
 use crate::keys::ExchangeKey;
+use evenkeel_core::limits::Limits;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::MAX_WINDOW;
 
@@ -22,19 +23,8 @@ impl Engine {
                 backlog_bytes += leg.backlog.held_bytes();
                 granted_credit += leg.window.grown(self.limits.stream_window);
                 let at = format!("exchange {} {side:?}", key.index());
-                if leg.receive_window < 0 || leg.receive_window > i64::from(leg.window.size()) {
-                    return Err(format!("{at}: receive window {}", leg.receive_window));
-                }
-                if leg.send_window > i64::from(MAX_WINDOW) {
-                    return Err(format!("{at}: send window {}", leg.send_window));
-                }
-                // Every byte of the window is with the peer, on its way through, or owed to the peer.
-                let held = leg.receive_window + i64::from(leg.uncredited) + i64::from(leg.owed_credit);
-                if leg.at.is_some() && !leg.is_received && held != i64::from(leg.window.size()) {
-                    return Err(format!("{at}: {held} bytes of a window of {}", leg.window.size()));
-                }
-                if leg.window.size() > self.limits.most_stream_window.max(self.limits.stream_window) {
-                    return Err(format!("{at}: a window of {}", leg.window.size()));
+                if self.has_windows(leg) {
+                    check_windows(leg, &self.limits).map_err(|e| format!("{at}: {e}"))?;
                 }
                 if leg.backlog.is_empty() != (leg.stalled_since == Moment::NEVER) {
                     return Err(format!("{at}: stalled since {:?}", leg.stalled_since));
@@ -144,6 +134,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a leg's connection has windows.
+    fn has_windows(&self, leg: &Leg) -> bool {
+        leg.at.is_none_or(|(conn, _)| self.conns.get(conn).is_some_and(|c| c.http2().is_some()))
+    }
+
     /// Whoever has a deadline is woken for it, and nothing is kept to send an exchange again that has to stay.
     fn check_deadlines(&self, key: ExchangeKey, ex: &Exchange) -> Result<(), String> {
         let client = ex.client.at.and_then(|(conn, _)| self.conns.get(conn)?.client());
@@ -190,4 +185,22 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Every byte of a stream's window is with the peer, on its way through, or owed to the peer.
+fn check_windows(leg: &Leg, limits: &Limits) -> Result<(), String> {
+    if leg.receive_window < 0 || leg.receive_window > i64::from(leg.window.size()) {
+        return Err(format!("receive window {}", leg.receive_window));
+    }
+    if leg.send_window > i64::from(MAX_WINDOW) {
+        return Err(format!("send window {}", leg.send_window));
+    }
+    let held = leg.receive_window + i64::from(leg.uncredited) + i64::from(leg.owed_credit);
+    if leg.at.is_some() && !leg.is_received && held != i64::from(leg.window.size()) {
+        return Err(format!("{held} bytes of a window of {}", leg.window.size()));
+    }
+    if leg.window.size() > limits.most_stream_window.max(limits.stream_window) {
+        return Err(format!("a window of {}", leg.window.size()));
+    }
+    Ok(())
 }

@@ -205,7 +205,8 @@ impl Engine {
         }
         let conn = &mut self.conns[key];
         let is_client = conn.is_client();
-        let is_known = !conn.is_client() || matches!(frame, Frame::Headers { stream, .. } if conn.is_unopened(stream));
+        let is_known =
+            !conn.is_client() || matches!(frame, Frame::Headers { stream, .. } if conn.is_unopened(stream));
         let Some(http2) = conn.http2_mut() else { return };
         match frame {
             Frame::Data { stream, payload, flow_bytes, is_end, frame_payload, .. } => {
@@ -320,7 +321,9 @@ impl Engine {
         if conn.is_closing() {
             return false;
         }
-        if conn.is_client() && conn.http2_mut().is_some_and(|http2| !http2.resets.add(now, self.limits.resets)) {
+        if conn.is_client()
+            && conn.http2_mut().is_some_and(|http2| !http2.resets.add(now, self.limits.resets))
+        {
             self.stats.refused(Limit::Resets);
             let (code, reason) = (ErrorCode::EnhanceYourCalm, CloseReason::ResetFlood);
             self.refuse_peer(now, key, code, reason, "too many streams reset");

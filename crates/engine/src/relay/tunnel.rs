@@ -26,7 +26,13 @@ impl Engine {
     }
 
     /// A client's connection is a tunnel as a whole: finds its service and an endpoint. `first`: what came already.
-    pub(super) fn begin_tunnel(&mut self, now: Moment, key: ConnKey, server_name: Option<&[u8]>, first: &[u8]) {
+    pub(super) fn begin_tunnel(
+        &mut self,
+        now: Moment,
+        key: ConnKey,
+        server_name: Option<&[u8]>,
+        first: &[u8],
+    ) {
         self.begin_session(key, Phase::Open, Speech::Raw);
         let conn = &mut self.conns[key];
         conn.highest_stream = 1;

@@ -72,7 +72,9 @@ impl Engine {
         let Some((key, stream)) = leg.at else { return };
         if self.conns[key].http2().is_none() {
             leg.owed_credit = 0;
-            if leg.uncredited as usize <= self.limits.tunnel_bytes / 2 && std::mem::take(&mut leg.is_held_back) {
+            if leg.uncredited as usize <= self.limits.tunnel_bytes / 2
+                && std::mem::take(&mut leg.is_held_back)
+            {
                 self.resume(key);
             }
             return;

@@ -155,7 +155,9 @@ impl Bench {
                         }
                     }
                     Action::Event(event) => self.events.push(event),
-                    Action::Resume { .. } | Action::EndOutput { .. } => panic!("HTTP/2 has windows, and ends as a whole"),
+                    Action::Resume { .. } | Action::EndOutput { .. } => {
+                        panic!("HTTP/2 has windows, and ends as a whole")
+                    }
                 }
             }
             self.engine.take_dirty(&mut dirty);

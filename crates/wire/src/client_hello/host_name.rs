@@ -48,9 +48,21 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused() {
-        for name in
-            ["", ".", "a..b", ".a", "a..", "a b", "a/b", "*.example.com", "-a.b", "a-.b", "bücher.example", "a\0b", "a:443"]
-        {
+        for name in [
+            "",
+            ".",
+            "a..b",
+            ".a",
+            "a..",
+            "a b",
+            "a/b",
+            "*.example.com",
+            "-a.b",
+            "a-.b",
+            "bücher.example",
+            "a\0b",
+            "a:443",
+        ] {
             assert_eq!(of(name.as_bytes()), Err(Fault::HostName), "{name}");
         }
         assert_eq!(of(b"\xff"), Err(Fault::HostName));
