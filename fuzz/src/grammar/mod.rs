@@ -5,4 +5,5 @@
 
 pub(crate) mod blocks;
 pub(crate) mod frames;
+pub(crate) mod messages;
 pub(crate) mod yaml;

@@ -8,6 +8,7 @@ mod hpack_decode;
 mod hpack_differential;
 mod hpack_h2;
 mod hpack_roundtrip;
+mod http1;
 mod huffman;
 mod planted;
 mod relay;
@@ -40,6 +41,7 @@ pub(crate) const TARGETS: &[Target] = &[
         run: hpack_differential::run,
     },
     Target { name: "hpack_h2", share: 3, make: hpack_h2::make, run: hpack_h2::run },
+    Target { name: "http1", share: 3, make: http1::make, run: http1::run },
     Target { name: "huffman", share: 2, make: huffman::make, run: huffman::run },
     Target { name: "settings", share: 1, make: settings::make, run: settings::run },
     Target { name: "relay", share: 12, make: relay::make, run: relay::run },

@@ -32,9 +32,8 @@ pub(super) fn split(authority: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
 }
 
 fn is_port(digits: &[u8]) -> bool {
-    let number =
-        digits.iter().try_fold(0u32, |n, b| b.is_ascii_digit().then(|| n * 10 + u32::from(b - b'0')));
-    (1..=5).contains(&digits.len()) && number.is_some_and(|n| n <= 65_535)
+    let is_number = (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    is_number && digits.iter().fold(0, |n, b| n * 10 + u32::from(b - b'0')) <= 65_535
 }
 
 /// Whether two authorities mean the same place, where `port` is what goes without saying.

@@ -87,10 +87,12 @@ pub(super) fn find<'a>(
     }
     let line = limits.line.saturating_add(2);
     // Once, when so much has come: a limit of the head that is smaller speaks first.
-    if start != Start::Trailers && *scanned < line && line <= input.len() && line <= limits.bytes {
-        if memchr::memchr(b'\n', &input[..line]).is_none() {
-            return Err(HeadError::LineTooLong);
-        }
+    if start != Start::Trailers
+        && *scanned < line
+        && line <= input.len().min(limits.bytes)
+        && memchr::memchr(b'\n', &input[..line]).is_none()
+    {
+        return Err(HeadError::LineTooLong);
     }
     let within = &input[..input.len().min(limits.bytes)];
     let mut at = (*scanned).min(within.len());
