@@ -3,6 +3,7 @@
 //! Pure: no sockets, no clock, no endpoints, no policies. `engine` feeds bytes and time, and acts on what comes out.
 
 mod base64;
+pub mod client_hello;
 pub mod detect;
 pub mod hpack;
 pub mod http2;
