@@ -8,4 +8,5 @@ pub mod detect;
 pub mod hpack;
 pub mod http2;
 pub mod proxy_protocol;
+pub mod sse;
 pub mod websocket;
