@@ -5,6 +5,7 @@
 mod base64;
 pub mod client_hello;
 pub mod detect;
+pub mod grpc_web;
 pub mod hpack;
 pub mod http2;
 pub mod proxy_protocol;
