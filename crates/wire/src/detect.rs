@@ -3,6 +3,9 @@
 /// What an HTTP/2 client sends first (RFC 9113 §3.4).
 pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// Where the preface names its version, by a digit that HTTP/1 does not have.
+const PREFACE_VERSION: usize = "PRI * HTTP/".len();
+
 /// What the first bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detected {
@@ -28,8 +31,9 @@ pub fn detect(first: &[u8]) -> Detected {
     if same == first.len() {
         return Detected::NeedMore;
     }
-    // `PRI` is reserved, so whatever left the preface after it is not HTTP/1 either.
-    if same > 3 {
+    // What left the preface behind its version cannot come to be a request line of HTTP/1; what left it before may, since
+    // its line alone tells.
+    if same > PREFACE_VERSION {
         return Detected::Garbage;
     }
     match first {
@@ -44,9 +48,11 @@ const LONGEST_METHOD: usize = 16;
 /// Longest request line that is waited for; longer ones are no protocol of ours (RFC 9112 §3 asks for 8,000 octets).
 const LONGEST_LINE: usize = 8 * 1024;
 
-/// A request line: a method, a target, and `HTTP/1.` with a digit (RFC 9112 §3).
+/// A request line: a method, a target, and `HTTP/1.` with a digit (RFC 9112 §3). Methods are those of upper-case letters, with
+/// `-` and `_` between them, as in `M-SEARCH`.
 fn http1_request_line(first: &[u8]) -> Detected {
-    let letters = first.iter().take_while(|b| b.is_ascii_uppercase()).count();
+    let is_of_method = |at: usize, b: u8| b.is_ascii_uppercase() || at > 0 && matches!(b, b'-' | b'_');
+    let letters = first.iter().enumerate().take_while(|&(at, &b)| is_of_method(at, b)).count();
     match first.get(letters) {
         None if letters <= LONGEST_METHOD => return Detected::NeedMore,
         Some(b' ') if (3..=LONGEST_METHOD).contains(&letters) => {}
@@ -76,6 +82,15 @@ mod tests {
             (b"INVALID CONNECTION PREFACE\r\n\r\n", Detected::Garbage),
             (b"GET / HTTP/2.0\r\n", Detected::Garbage),
             (b"PRI * HTTP/2.1", Detected::Garbage),
+            (b"PRI * HTTP/2.0\r\n\r\nXX", Detected::Garbage),
+            (b"PRI * HTTP/1.1\r\n", Detected::Http1),
+            (b"PRI * HTTP/1", Detected::NeedMore),
+            (b"PRI /index HTTP/1.1\r\nhost: a\r\n", Detected::Http1),
+            (b"PRI /index", Detected::NeedMore),
+            (b"PRINT /a HTTP/1.1\r\n", Detected::Http1),
+            (b"PRI\r\n", Detected::Garbage),
+            (b"M-SEARCH * HTTP/1.1\r\n", Detected::Http1),
+            (b"-GET / HTTP/1.1\r\n", Detected::Garbage),
             (b"\x16\x03\x01\x02\x00", Detected::Tls),
             (b"\x16\x03", Detected::NeedMore),
             (b"SSH-2.0-OpenSSH", Detected::Garbage),

@@ -6,8 +6,10 @@
 mod base64;
 pub mod client_hello;
 pub mod detect;
+pub mod grpc_web;
 pub mod hpack;
 pub mod http1;
 pub mod http2;
 pub mod proxy_protocol;
+pub mod sse;
 pub mod websocket;

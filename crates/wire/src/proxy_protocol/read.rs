@@ -158,7 +158,7 @@ fn read_values<'a>(header: &[u8], values: &'a [u8]) -> Result<Option<&'a str>, F
             TLV_CRC32C => {
                 let said = *value.first_chunk().filter(|_| length == 4).ok_or(Fault::Value)?;
                 let at = header.len() - after.len() - 4;
-                // It is made over the header with zeros in its own place (§2.2.4).
+                // It is made over the header with zeros in its own place (§2.2.3).
                 let octets =
                     header.iter().enumerate().map(|(n, &b)| if (at..at + 4).contains(&n) { 0 } else { b });
                 if crc32c(octets) != u32::from_be_bytes(said) {
