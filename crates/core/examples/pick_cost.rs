@@ -16,9 +16,10 @@ use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-const POLICIES: [(&str, BalancePolicy); 4] = [
+const POLICIES: [(&str, BalancePolicy); 5] = [
     ("peak_ewma", BalancePolicy::PeakEwma),
     ("least_request", BalancePolicy::LeastRequest),
+    ("least_connection", BalancePolicy::LeastConnection),
     ("round_robin", BalancePolicy::RoundRobin),
     ("random", BalancePolicy::Random),
 ];

@@ -76,7 +76,7 @@ fn read_match(section: &Section<'_>, protocol: ListenerProtocol, report: &mut Re
     const OF_REQUESTS: [&str; 6] = ["host", "path", "path_prefix", "method", "headers", "grpc"];
     let (strange, why, allowed) = match protocol {
         ListenerProtocol::Http => {
-            (&["sni"][..], "an `http` listener's routes go by `host`", listed(OF_REQUESTS.into_iter()))
+            (&["sni"][..], "an `http` listener's routes go by `host`", listed(OF_REQUESTS))
         }
         ListenerProtocol::Tcp => (&OF_REQUESTS[..], NO_REQUESTS, "sni".to_owned()),
         ListenerProtocol::Auto => (&[][..], "", String::new()),

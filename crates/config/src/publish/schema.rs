@@ -67,7 +67,7 @@ fn property(key: &Key) -> Value {
             schema.insert("default".to_owned(), default_value(&key.shape, default));
         }
         Presence::Absent(meaning) | Presence::Off(meaning) => {
-            description.push_str(&format!(" Absent: {meaning}."))
+            description.push_str(&format!(" Absent: {meaning}."));
         }
     }
     schema.insert("description".to_owned(), json!(description));
