@@ -1,11 +1,10 @@
 //! One HTTP/2 connection, either end, with as little work as it can be done with: frames, windows, settings. What a header
 //! block says is not decoded; a client's and a backend's own rules stand in `drive` and `origin`.
+use crate::pipe::Pipe;
 use crate::words::int;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::os::fd::AsRawFd;
+use std::io;
 
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
@@ -51,6 +50,8 @@ pub struct Stream {
     pub got: u32,
     /// When it was due (a client's).
     pub at: u64,
+    /// No trailers come behind the body.
+    is_plain: bool,
     /// The answer began with `:status: 200` (a client's).
     pub good: bool,
     pub answered: bool,
@@ -66,7 +67,7 @@ pub struct Frame {
 }
 
 pub struct Link {
-    pub sock: TcpStream,
+    pub pipe: Pipe,
     pub out: Vec<u8>,
     sent: usize,
     tail: Vec<u8>,
@@ -92,9 +93,7 @@ pub struct Link {
 
 impl Link {
     /// Says SETTINGS, and as a client the preface before them. `max_streams` is what a backend announces.
-    pub fn new(sock: TcpStream, max_streams: Option<u32>) -> io::Result<Self> {
-        sock.set_nonblocking(true)?;
-        sock.set_nodelay(true)?;
+    pub fn new(pipe: Pipe, max_streams: Option<u32>) -> io::Result<Self> {
         let mut out = Vec::new();
         let mut settings = vec![(4u16, STREAM_CREDIT)];
         match max_streams {
@@ -112,7 +111,7 @@ impl Link {
         head(&mut out, 4, WINDOW_UPDATE, 0, 0);
         out.extend_from_slice(&(LINK_CREDIT - 65_535).to_be_bytes());
         Ok(Self {
-            sock,
+            pipe,
             out,
             sent: 0,
             tail: Vec::new(),
@@ -138,7 +137,7 @@ impl Link {
     pub fn read(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         let old = self.tail.len();
         buf[..old].copy_from_slice(&self.tail);
-        match self.sock.read(&mut buf[old..]) {
+        match self.pipe.read(&mut buf[old..]) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(n) => {
                 self.tail.clear();
@@ -206,7 +205,16 @@ impl Link {
     }
 
     pub fn open(&mut self, id: u32, at: u64) {
-        let s = Stream { window: self.initial, body: 0, left: 0, got: 0, at, good: false, answered: false };
+        let s = Stream {
+            window: self.initial,
+            body: 0,
+            left: 0,
+            got: 0,
+            at,
+            is_plain: self.ends_with_body,
+            good: false,
+            answered: false,
+        };
         self.streams.insert(id, s);
     }
 
@@ -229,7 +237,7 @@ impl Link {
             if n <= 0 {
                 return false;
             }
-            let end = if n == i64::from(s.left) && self.ends_with_body { END_STREAM } else { 0 };
+            let end = if n == i64::from(s.left) && s.is_plain { END_STREAM } else { 0 };
             head(&mut self.out, n as usize, DATA, end, id);
             let at = self.out.len();
             self.out.resize(at + n as usize, b'm');
@@ -250,27 +258,59 @@ impl Link {
             let Some(id) = self.held.pop_front() else { break };
             if !self.push(id) {
                 self.held.push_back(id);
-            } else if !self.ends_with_body && self.streams.remove(&id).is_some() {
-                self.trailers(id);
+            } else if !self.ends_with_body {
+                self.end(id);
             }
         }
     }
 
-    /// `:status: 200` and `content-type: application/grpc`.
-    pub fn answer(&mut self, id: u32) {
+    /// `:status: 200`, behind a size update if the peer wants no table.
+    fn begin_answer(&mut self) {
         self.block.clear();
         if !self.has_answered && self.table < 4096 {
             self.block.push(0x20);
         }
         self.has_answered = true;
         self.block.push(0x88);
+    }
+
+    /// `:status: 200` and `content-type: application/grpc`.
+    pub fn answer(&mut self, id: u32) {
+        self.begin_answer();
         self.field(0, 31, b"", b"application/grpc");
         head(&mut self.out, self.block.len(), HEADERS, END_HEADERS, id);
         self.out.extend_from_slice(&self.block);
     }
 
+    /// Answers a request that had no body, as a service of small JSON documents: `size` octets and no trailers.
+    pub fn answer_plain(&mut self, id: u32, size: u32) {
+        self.begin_answer();
+        for (name, value) in [(31, "application/json"), (28, &*size.to_string())] {
+            int(&mut self.block, 0, 4, name);
+            int(&mut self.block, 0, 7, value.len());
+            self.block.extend_from_slice(value.as_bytes());
+        }
+        head(&mut self.out, self.block.len(), HEADERS, END_HEADERS, id);
+        self.out.extend_from_slice(&self.block);
+        if let Some(s) = self.streams.get_mut(&id) {
+            s.is_plain = true;
+        }
+        if self.send(id, size) {
+            self.end(id);
+        }
+    }
+
+    /// Forgets a backend's stream whose body is sent; its trailers end it if it has any.
+    pub fn end(&mut self, id: u32) {
+        if let Some(s) = self.streams.remove(&id)
+            && !s.is_plain
+        {
+            self.trailers(id);
+        }
+    }
+
     /// `grpc-status: 0`, and the stream's end.
-    pub fn trailers(&mut self, id: u32) {
+    fn trailers(&mut self, id: u32) {
         self.block.clear();
         self.field(1, 0, b"grpc-status", b"0");
         head(&mut self.out, self.block.len(), HEADERS, END_STREAM | END_HEADERS, id);
@@ -301,14 +341,17 @@ impl Link {
     /// Writes what there is; whether all went out. Asks to be told of room when it did not.
     pub fn flush(&mut self, poll: &crate::poll::Poll, token: usize) -> io::Result<bool> {
         while self.sent < self.out.len() {
-            match self.sock.write(&self.out[self.sent..]) {
+            match self.pipe.write(&self.out[self.sent..]) {
                 Ok(n) => self.sent += n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) => return Err(e),
             }
         }
-        let done = self.sent == self.out.len();
-        if done {
+        if self.pipe.holds() {
+            self.pipe.push()?;
+        }
+        let (written, done) = (self.sent == self.out.len(), !self.has_output());
+        if written {
             self.out.clear();
             self.sent = 0;
         } else if self.sent > 1 << 20 {
@@ -317,13 +360,13 @@ impl Link {
         }
         if self.armed == done {
             self.armed = !done;
-            poll.want_write(self.sock.as_raw_fd(), token, self.armed);
+            poll.want_write(self.pipe.fd(), token, self.armed);
         }
         Ok(done)
     }
 
     pub fn has_output(&self) -> bool {
-        self.sent < self.out.len()
+        self.sent < self.out.len() || self.pipe.holds()
     }
 }
 
