@@ -1,13 +1,17 @@
-//! The lean HTTP/2 load: unary exchanges in a closed loop, or at a fixed rate, or a few on each of many connections that
-//! are idle before and after. An exchange is well if it is answered by 200, by as many octets of body as it sent, and by
-//! an end; any other counts as an error.
-use crate::link::{DATA, END_STREAM, HEADERS, Link, PADDED, RST_STREAM, next_frame, put_headers};
+//! The lean HTTP/2 load: unary exchanges in a closed loop, or at a fixed rate; `park` has connections that are idle before and
+//! after a few. An exchange is well if it is answered by 200, by as many octets of body as it sent, and by an end; any other
+//! counts as an error. Called by `main`.
+mod park;
+
+use crate::frame::{DATA, END_STREAM, HEADERS, PADDED, RST_STREAM, next_frame, put_headers};
+use crate::link::Link;
 use crate::pipe::{Pipe, Secret};
 use crate::poll::Poll;
 use crate::tally::{Tally, cpu_s};
 use crate::words::Words;
 use crate::{Args, mono_ns};
-use std::io::{self, Read};
+pub use park::park;
+use std::io;
 use std::time::Duration;
 
 struct Caller {
@@ -305,51 +309,4 @@ fn open(load: &mut Load, streams: usize, start: u64, span: u64, rate: u64) {
     }
     load.tally.error((total - begun) as u64, || "never sent: no room in time".into());
     load.finish();
-}
-
-/// Opens connections and says so on stdout; then at each line on stdin does some exchanges on each and says so again;
-/// holds them until stdin ends, and says how many are left.
-pub fn park(args: &Args) {
-    let t = mono_ns();
-    let mut load = Load::open(args);
-    load.settle();
-    let stdin = load.callers.len();
-    load.poll.add(0, stdin);
-    let held = |load: &Load| load.callers.iter().filter(|c| !c.is_lost).count();
-    load.tally.report((mono_ns() - t) as f64 / 1e9, held(&load), cpu_s());
-    let mut word = [0; 64];
-    loop {
-        load.turn(None, |_, _, _| {});
-        if load.ready.contains(&stdin) {
-            match io::stdin().read(&mut word) {
-                Ok(n) if n > 0 => exchanges(&mut load, args.num("exchanges", 20)),
-                _ => return load.tally.report(1.0, held(&load), cpu_s()),
-            }
-            load.tally.report(1.0, held(&load), cpu_s());
-        }
-    }
-}
-
-/// So many exchanges on each connection, one after the other, 200 connections at once.
-fn exchanges(load: &mut Load, each: u64) {
-    let last = 1 + 2 * each as u32;
-    for from in (0..load.callers.len()).step_by(200) {
-        let group = from..load.callers.len().min(from + 200);
-        for at in group.clone() {
-            if load.callers[at].room(1) > 0 {
-                load.callers[at].call(mono_ns(), load.body, &mut load.block);
-                load.flush(at);
-            }
-        }
-        let until = mono_ns() + 20_000_000_000;
-        while group.clone().any(|at| !load.callers[at].link.streams.is_empty()) && mono_ns() < until {
-            load.turn(Some(Duration::from_millis(100)), |c, block, body| {
-                if c.has_begun && c.next < last && c.room(1) > 0 {
-                    c.call(mono_ns(), body, block);
-                }
-            });
-        }
-    }
-    let short = load.callers.iter().filter(|c| !c.is_lost && c.next != last).count();
-    load.tally.error(short as u64, || "connections without all their exchanges".into());
 }

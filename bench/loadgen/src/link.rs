@@ -1,25 +1,14 @@
 //! One HTTP/2 connection, either end, with as little work as it can be done with: frames, windows, settings. What a header
 //! block says is not decoded; a client's and a backend's own rules stand in `drive` and `origin`.
+mod reply;
+
+use crate::frame::{
+    ACK, DATA, END_STREAM, Frame, GOAWAY, PADDED, PING, PREFACE, SETTINGS, WINDOW_UPDATE, head,
+};
 use crate::pipe::Pipe;
-use crate::words::int;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
-
-pub const DATA: u8 = 0;
-pub const HEADERS: u8 = 1;
-pub const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-
-pub const END_STREAM: u8 = 1;
-pub const ACK: u8 = 1;
-pub const END_HEADERS: u8 = 4;
-pub const PADDED: u8 = 8;
-
-pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What we let a peer send: a body of any size used here on one stream, and much on all together.
 const STREAM_CREDIT: u32 = 1 << 20;
@@ -55,15 +44,6 @@ pub struct Stream {
     /// The answer began with `:status: 200` (a client's).
     pub good: bool,
     pub answered: bool,
-}
-
-/// A frame's header, and where its payload lies.
-pub struct Frame {
-    pub kind: u8,
-    pub flags: u8,
-    pub id: u32,
-    pub from: usize,
-    pub to: usize,
 }
 
 pub struct Link {
@@ -264,80 +244,6 @@ impl Link {
         }
     }
 
-    /// `:status: 200`, behind a size update if the peer wants no table.
-    fn begin_answer(&mut self) {
-        self.block.clear();
-        if !self.has_answered && self.table < 4096 {
-            self.block.push(0x20);
-        }
-        self.has_answered = true;
-        self.block.push(0x88);
-    }
-
-    /// `:status: 200` and `content-type: application/grpc`.
-    pub fn answer(&mut self, id: u32) {
-        self.begin_answer();
-        self.field(0, 31, b"", b"application/grpc");
-        head(&mut self.out, self.block.len(), HEADERS, END_HEADERS, id);
-        self.out.extend_from_slice(&self.block);
-    }
-
-    /// Answers a request that had no body, as a service of small JSON documents: `size` octets and no trailers.
-    pub fn answer_plain(&mut self, id: u32, size: u32) {
-        self.begin_answer();
-        for (name, value) in [(31, "application/json"), (28, &*size.to_string())] {
-            int(&mut self.block, 0, 4, name);
-            int(&mut self.block, 0, 7, value.len());
-            self.block.extend_from_slice(value.as_bytes());
-        }
-        head(&mut self.out, self.block.len(), HEADERS, END_HEADERS, id);
-        self.out.extend_from_slice(&self.block);
-        if let Some(s) = self.streams.get_mut(&id) {
-            s.is_plain = true;
-        }
-        if self.send(id, size) {
-            self.end(id);
-        }
-    }
-
-    /// Forgets a backend's stream whose body is sent; its trailers end it if it has any.
-    pub fn end(&mut self, id: u32) {
-        if let Some(s) = self.streams.remove(&id)
-            && !s.is_plain
-        {
-            self.trailers(id);
-        }
-    }
-
-    /// `grpc-status: 0`, and the stream's end.
-    fn trailers(&mut self, id: u32) {
-        self.block.clear();
-        self.field(1, 0, b"grpc-status", b"0");
-        head(&mut self.out, self.block.len(), HEADERS, END_STREAM | END_HEADERS, id);
-        self.out.extend_from_slice(&self.block);
-    }
-
-    /// One of a backend's two fields: one octet once it stands in the peer's table, where the peer has a table of the
-    /// usual size.
-    fn field(&mut self, which: usize, known: u8, name: &[u8], value: &[u8]) {
-        if self.inserted[which] > 0 {
-            return self.block.push(0x80 | (62 + self.insertions - self.inserted[which]));
-        }
-        let mut indexed = 0;
-        if self.table >= 4096 {
-            self.insertions += 1;
-            self.inserted[which] = self.insertions;
-            indexed = 0x40;
-        }
-        int(&mut self.block, indexed, if indexed > 0 { 6 } else { 4 }, usize::from(known));
-        if known == 0 {
-            int(&mut self.block, 0, 7, name.len());
-            self.block.extend_from_slice(name);
-        }
-        int(&mut self.block, 0, 7, value.len());
-        self.block.extend_from_slice(value);
-    }
-
     /// Writes what there is; whether all went out. Asks to be told of room when it did not.
     pub fn flush(&mut self, poll: &crate::poll::Poll, token: usize) -> io::Result<bool> {
         while self.sent < self.out.len() {
@@ -368,25 +274,4 @@ impl Link {
     pub fn has_output(&self) -> bool {
         self.sent < self.out.len() || self.pipe.holds()
     }
-}
-
-fn head(out: &mut Vec<u8>, length: usize, kind: u8, flags: u8, id: u32) {
-    let n = length as u32;
-    let i = id.to_be_bytes();
-    out.extend_from_slice(&[(n >> 16) as u8, (n >> 8) as u8, n as u8, kind, flags, i[0], i[1], i[2], i[3]]);
-}
-
-/// A header block of its own, of at most 16 KiB.
-pub fn put_headers(out: &mut Vec<u8>, id: u32, flags: u8, block: &[u8]) {
-    head(out, block.len(), HEADERS, flags | END_HEADERS, id);
-    out.extend_from_slice(block);
-}
-
-/// The whole frame that begins there.
-pub fn next_frame(buf: &[u8], at: usize) -> Option<Frame> {
-    let h = buf.get(at..at + 9)?;
-    let from = at + 9;
-    let to = from + u32::from_be_bytes([0, h[0], h[1], h[2]]) as usize;
-    let id = u32::from_be_bytes([h[5], h[6], h[7], h[8]]) & 0x7fff_ffff;
-    (to <= buf.len()).then_some(Frame { kind: h[3], flags: h[4], id, from, to })
 }

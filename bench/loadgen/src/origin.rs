@@ -1,7 +1,8 @@
 //! Lean backends: many ports in one thread. HTTP/2 is served here, what is not by `plain`. An HTTP/2 request is answered by as
 //! many octets of body as it had, and by trailers; one without a body by a small document; its headers are not decoded.
 //! Called by `main`.
-use crate::link::{DATA, END_STREAM, HEADERS, Link, PREFACE, RST_STREAM, next_frame};
+use crate::frame::{DATA, END_STREAM, HEADERS, PREFACE, RST_STREAM, next_frame};
+use crate::link::Link;
 use crate::pipe::Pipe;
 use crate::plain::{Plain, SMALL, Speech};
 use crate::poll::Poll;
