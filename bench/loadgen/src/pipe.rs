@@ -1,6 +1,9 @@
 //! One connection's bytes: a socket that does not block, in cleartext or, as a client, under TLS. It knows nothing of what
 //! the bytes say. `link` and `talk` read and write through it; `plain` and `relay` have sockets of their own.
 use crate::Args;
+use rustls::crypto::ring::cipher_suite::{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS13_AES_128_GCM_SHA256};
+use rustls::crypto::ring::kx_group::{SECP256R1, X25519};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -26,16 +29,16 @@ impl Secret {
         let mut roots = RootCertStore::empty();
         let certificate = CertificateDer::from_pem_file(ca).unwrap_or_else(|e| panic!("--ca {ca}: {e}"));
         roots.add(certificate).unwrap_or_else(|e| panic!("--ca {ca}: {e}"));
-        let mut provider = rustls::crypto::ring::default_provider();
-        provider.cipher_suites = vec![
-            rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
-            rustls::crypto::ring::cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-        ];
-        provider.kx_groups = vec![rustls::crypto::ring::kx_group::X25519];
-        let versions: &[_] = match version {
-            "1.3" => &[&rustls::version::TLS13],
-            "1.2" => &[&rustls::version::TLS12],
+        let (versions, groups): (&[_], _) = match version {
+            "1.3" => (&[&rustls::version::TLS13], vec![X25519]),
+            // Here the group of the certificate's key must be offered too.
+            "1.2" => (&[&rustls::version::TLS12], vec![X25519, SECP256R1]),
             other => panic!("--tls-version: 1.2 or 1.3, not {other}"),
+        };
+        let provider = CryptoProvider {
+            cipher_suites: vec![TLS13_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256],
+            kx_groups: groups,
+            ..ring::default_provider()
         };
         let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions)

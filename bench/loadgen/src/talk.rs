@@ -231,7 +231,7 @@ pub fn run(args: &Args) {
         load.turn(end - now, |_| true);
         now = mono_ns();
     }
-    load.tally.report((now - start) as f64 / 1e9, load.held(), cpu_s() - cpu);
+    load.tally.report((now - start).max(1) as f64 / 1e9, load.held(), cpu_s() - cpu);
     if is_gated {
         while next_word() {}
     }
