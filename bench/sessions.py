@@ -126,7 +126,7 @@ def idle(kind):
                 def each(now):
                     return {k: (now[k] - before[k]) / conns for k in now}
                 return {"rate": opened["conns"] / opened["secs"], "units": done["count"], "conns": last["conns"],
-                        "wait": o.wait, "fresh": each(fresh), "busy": each(busy), "after": each(after),
+                        "wait": o.wait, "tls": x.tls, "fresh": each(fresh), "busy": each(busy), "after": each(after),
                         "errors": last["errors"] + conns - last["conns"] + alone["errors"] + beside["errors"],
                         "alone": alone, "beside": beside, "kept": beside["rate"] / alone["rate"]}
             finally:
@@ -145,7 +145,8 @@ def idle(kind):
 
 def idle_table(results):
     rows = [r for rows in results.values() for r in well(rows)]
-    out = [f"\n### {max((r['conns'] for r in rows), default=0)} WebSockets that say nothing, KiB each; fresh, and "
+    under = "idlewst: under TLS 1.3, " if any(r["tls"] for r in rows) else "idlews: "
+    out = [f"\n### {under}{max((r['conns'] for r in rows), default=0)} WebSockets that say nothing, KiB each; fresh, and "
            f"{max((r['wait'] for r in rows), default=0)} s after 20 messages each; 100 active ones alone and beside them\n",
            "| proxy | fresh: RSS | private dirty | after: RSS | private dirty | right after the messages: private dirty "
            "| kernel, both ends: slab fresh | slab after | TCP buffers after | message/s of 100: alone | beside / alone "
