@@ -20,8 +20,9 @@ CELL_CTL = [9011, 9012]
 WAIT = 30  # seconds that a connection is left alone after its exchanges
 
 
-def origin(ports, ctl, cpus=None):
-    p = start([LG, "origin", "--ports", ",".join(map(str, ports)), "--ctl", str(ctl)], cpus=cpus or Cpus.load, stderr=None)
+def origin(ports, ctl, cpus=None, others=()):
+    words = [w if isinstance(w, str) else ",".join(map(str, w)) for w in ["--ports", ports, *others]]
+    p = start([LG, "origin", *words, "--ctl", str(ctl)], cpus=cpus or Cpus.load, stderr=None)
     if not wait_port(ctl, alive=p):
         raise RuntimeError("the lean backends did not start")
     return p
@@ -266,5 +267,6 @@ def idle_table(results):
     return "\n".join(out)
 
 
-# name: (what it does, its table)
-SPECIAL = {"rate": (fixed_rates, fixed_rates_table), "workers": (two_workers, two_workers_table), "idle": (idle, idle_table)}
+# name: (what it does, its table, its kind)
+SPECIAL = {"rate": (fixed_rates, fixed_rates_table, "h2"), "workers": (two_workers, two_workers_table, "h2"),
+           "idle": (idle, idle_table, "h2")}

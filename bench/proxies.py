@@ -1,4 +1,5 @@
 """The proxies: found, configured from their templates, started, told of more backends, stopped, and their cost watched."""
+import atexit
 import os
 import re
 import resource
@@ -10,10 +11,32 @@ import tempfile
 import threading
 import tomllib
 
-from machine import HERE, Cpus, cpu_s, end, memory_mib, start, tree, wait_port
+from machine import HERE, LG, Cpus, cpu_s, end, memory_mib, start, tree, wait_port
 
 PEERS_DIR = os.environ.get("PEERS_DIR", "")
 PORT, PGPORT = 8080, 5599
+TLS = ("h1t", "h2t")  # kinds under TLS
+
+
+CERTIFICATE = {}
+
+
+def certificate():
+    """A key and a certificate for `localhost`, made once: {CERT, KEY, PEM (both in one file)}."""
+    if not CERTIFICATE:
+        folder = tempfile.mkdtemp(prefix="bench-tls-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        paths = {n: os.path.join(folder, n.lower() + ".pem") for n in ("CERT", "KEY", "PEM")}
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                        "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", paths["KEY"], "-out", paths["CERT"]],
+                       check=True, stderr=subprocess.DEVNULL)
+        with open(paths["PEM"], "wb") as f:
+            for n in ("CERT", "KEY"):
+                with open(paths[n], "rb") as part:
+                    f.write(part.read())
+        CERTIFICATE.update(paths)
+    return CERTIFICATE
 
 
 class Proxy:
@@ -21,7 +44,7 @@ class Proxy:
 
     def __init__(self, peer, kind, ports, workers, scales=False, cpus=None, port=PORT):
         self.peer, self.proc = peer, None
-        self.port = port
+        self.port, self.tls = port, kind in TLS
         if peer["name"] == "direct":
             self.port = ports[0]
             return
@@ -35,6 +58,8 @@ class Proxy:
             "MAXCONN": resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 100,
             "USER": "postgres", "SOCK": os.path.join(self.run, "sock"),
         }
+        if self.tls:
+            self.words.update(certificate())
         self.kind, self.scale_how = kind, peer.get("scale", {}) if scales else {}
         self.write(ports)
         with open(os.path.join(self.run, "users.txt"), "w") as f:
@@ -136,7 +161,7 @@ def find_peers(wanted):
         peers = tomllib.load(f)["peer"]
     found = [{"name": "direct"}]
     for p in peers:
-        p["path"] = shutil.which(p["bin"], path=PEERS_DIR + os.pathsep + os.environ["PATH"])
+        p["path"] = LG if p["bin"] == "lg" else shutil.which(p["bin"], path=PEERS_DIR + os.pathsep + os.environ["PATH"])
         if p["path"] and not (p.get("extra") and not wanted):
             found.append(p)
     return [p for p in found if not wanted or p["name"] in wanted]

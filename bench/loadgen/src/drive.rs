@@ -1,14 +1,17 @@
-//! The lean HTTP/2 load: unary exchanges in a closed loop, or at a fixed rate, or a few on each of many connections that
-//! are idle before and after. An exchange is well if it is answered by 200, by as many octets of body as it sent, and by
-//! an end; any other counts as an error.
-use crate::hist::Hist;
-use crate::link::{DATA, END_STREAM, HEADERS, Link, PADDED, RST_STREAM, next_frame, put_headers};
+//! The lean HTTP/2 load: unary exchanges in a closed loop, or at a fixed rate; `park` has connections that are idle before and
+//! after a few. An exchange is well if it is answered by 200, by as many octets of body as it sent, and by an end; any other
+//! counts as an error. Called by `main`.
+mod park;
+
+use crate::frame::{DATA, END_STREAM, HEADERS, PADDED, RST_STREAM, next_frame, put_headers};
+use crate::link::Link;
+use crate::pipe::{Pipe, Secret};
 use crate::poll::Poll;
+use crate::tally::{Tally, cpu_s};
 use crate::words::Words;
 use crate::{Args, mono_ns};
-use std::io::{self, Read};
-use std::net::TcpStream;
-use std::os::fd::AsRawFd;
+pub use park::park;
+use std::io;
 use std::time::Duration;
 
 struct Caller {
@@ -21,47 +24,9 @@ struct Caller {
     is_lost: bool,
 }
 
-struct Tally {
-    delays: Hist,
-    errors: u64,
-    bytes: u64,
-    complaint: Option<String>,
-}
-
-impl Tally {
-    fn new() -> Self {
-        Self { delays: Hist::new(), errors: 0, bytes: 0, complaint: None }
-    }
-
-    fn error(&mut self, n: u64, what: impl FnOnce() -> String) {
-        self.errors += n;
-        if n > 0 && self.complaint.is_none() {
-            self.complaint = Some(what());
-        }
-    }
-
-    fn report(&self, secs: f64, conns: usize, cpu: f64) {
-        if let Some(c) = &self.complaint {
-            eprintln!("lg: {} errors, the first: {c}", self.errors);
-        }
-        let q = |part| self.delays.quantile_us(part);
-        println!(
-            "{{\"count\":{},\"secs\":{secs:.3},\"rate\":{:.1},\"p50_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.1},\
-             \"conns\":{conns},\"errors\":{},\"mib_s\":{:.1},\"cpu_s\":{cpu:.3}}}",
-            self.delays.count,
-            self.delays.count as f64 / secs,
-            q(0.5),
-            q(0.99),
-            q(0.999),
-            self.errors,
-            self.bytes as f64 / secs / 1_048_576.0,
-        );
-    }
-}
-
 impl Caller {
-    fn open(addr: &str, shape: &str, seed: u64) -> io::Result<Self> {
-        let link = Link::new(TcpStream::connect(addr)?, None)?;
+    fn open(addr: &str, secret: Option<&Secret>, shape: &str, seed: u64) -> io::Result<Self> {
+        let link = Link::new(Pipe::connect(addr, secret)?, None)?;
         Ok(Self {
             link,
             words: Words::new(shape, seed),
@@ -190,18 +155,22 @@ impl Load {
             body: 5 + args.num("body", 32) as u32,
             tally: Tally::new(),
         };
+        let secret = Secret::of(args, "h2");
         let seed = mono_ns();
         for n in 0..args.num("conns", 1) {
             let addr = addrs.next().unwrap_or_default();
-            match Caller::open(addr, &shape, seed.wrapping_add(n)) {
+            match Caller::open(addr, secret.as_ref(), &shape, seed.wrapping_add(n)) {
                 Ok(c) => {
-                    load.poll.add(c.link.sock.as_raw_fd(), load.callers.len());
+                    load.poll.add(c.link.pipe.fd(), load.callers.len());
                     load.callers.push(c);
                 }
                 Err(e) => load.tally.error(1, || format!("connect: {e}")),
             }
         }
         for at in 0..load.callers.len() {
+            if secret.is_some() {
+                load.take(at); // what came along with the handshake's end
+            }
             load.flush(at);
         }
         load
@@ -222,9 +191,22 @@ impl Load {
         c.is_lost = true;
         let n = 1 + c.link.streams.len() as u64;
         c.link.streams.clear();
-        let _ = c.link.sock.shutdown(std::net::Shutdown::Both);
-        self.poll.remove(c.link.sock.as_raw_fd());
+        c.link.pipe.close();
+        self.poll.remove(c.link.pipe.fd());
         self.tally.error(n, || format!("a connection was lost: {why}"));
+    }
+
+    /// Takes what came on one connection; whether it is still there.
+    fn take(&mut self, at: usize) -> bool {
+        let c = &mut self.callers[at];
+        if c.is_lost {
+            return false;
+        }
+        match c.receive(&mut self.buf, self.body, &mut self.tally) {
+            Ok(()) => return true,
+            Err(e) => self.lose(at, &e),
+        }
+        false
     }
 
     /// Waits, and takes what came on each connection; `then` is asked to go on with it.
@@ -233,16 +215,10 @@ impl Load {
         self.poll.wait(most, &mut ready);
         let callers = self.callers.len();
         for &at in ready.iter().filter(|at| **at < callers) {
-            let c = &mut self.callers[at];
-            if c.is_lost {
-                continue;
+            if self.take(at) {
+                then(&mut self.callers[at], &mut self.block, self.body);
+                self.flush(at);
             }
-            if let Err(e) = c.receive(&mut self.buf, self.body, &mut self.tally) {
-                self.lose(at, &e);
-                continue;
-            }
-            then(c, &mut self.block, self.body);
-            self.flush(at);
         }
         self.ready = ready;
     }
@@ -306,9 +282,9 @@ fn closed(load: &mut Load, streams: usize, end: u64) {
     while mono_ns() < end && load.in_flight() > 0 {
         load.turn(Some(Duration::from_millis(100)), &mut go_on);
     }
-    let (delays, bytes) = (std::mem::replace(&mut load.tally.delays, Hist::new()), load.tally.bytes);
+    let counted = load.tally.pause();
     load.finish();
-    (load.tally.delays, load.tally.bytes) = (delays, bytes);
+    load.tally.resume(counted);
 }
 
 fn open(load: &mut Load, streams: usize, start: u64, span: u64, rate: u64) {
@@ -333,59 +309,4 @@ fn open(load: &mut Load, streams: usize, start: u64, span: u64, rate: u64) {
     }
     load.tally.error((total - begun) as u64, || "never sent: no room in time".into());
     load.finish();
-}
-
-/// Opens connections and says so on stdout; then at each line on stdin does some exchanges on each and says so again;
-/// holds them until stdin ends, and says how many are left.
-pub fn park(args: &Args) {
-    let t = mono_ns();
-    let mut load = Load::open(args);
-    load.settle();
-    let stdin = load.callers.len();
-    load.poll.add(0, stdin);
-    let held = |load: &Load| load.callers.iter().filter(|c| !c.is_lost).count();
-    load.tally.report((mono_ns() - t) as f64 / 1e9, held(&load), cpu_s());
-    let mut word = [0; 64];
-    loop {
-        load.turn(None, |_, _, _| {});
-        if load.ready.contains(&stdin) {
-            match io::stdin().read(&mut word) {
-                Ok(n) if n > 0 => exchanges(&mut load, args.num("exchanges", 20)),
-                _ => return load.tally.report(1.0, held(&load), cpu_s()),
-            }
-            load.tally.report(1.0, held(&load), cpu_s());
-        }
-    }
-}
-
-/// So many exchanges on each connection, one after the other, 200 connections at once.
-fn exchanges(load: &mut Load, each: u64) {
-    let last = 1 + 2 * each as u32;
-    for from in (0..load.callers.len()).step_by(200) {
-        let group = from..load.callers.len().min(from + 200);
-        for at in group.clone() {
-            if load.callers[at].room(1) > 0 {
-                load.callers[at].call(mono_ns(), load.body, &mut load.block);
-                load.flush(at);
-            }
-        }
-        let until = mono_ns() + 20_000_000_000;
-        while group.clone().any(|at| !load.callers[at].link.streams.is_empty()) && mono_ns() < until {
-            load.turn(Some(Duration::from_millis(100)), |c, block, body| {
-                if c.has_begun && c.next < last && c.room(1) > 0 {
-                    c.call(mono_ns(), body, block);
-                }
-            });
-        }
-    }
-    let short = load.callers.iter().filter(|c| !c.is_lost && c.next != last).count();
-    load.tally.error(short as u64, || "connections without all their exchanges".into());
-}
-
-/// CPU time of this process, in seconds.
-fn cpu_s() -> f64 {
-    let mut u: libc::rusage = unsafe { std::mem::zeroed() };
-    unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut u) };
-    let s = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 / 1e6;
-    s(u.ru_utime) + s(u.ru_stime)
 }

@@ -1,26 +1,14 @@
 //! One HTTP/2 connection, either end, with as little work as it can be done with: frames, windows, settings. What a header
 //! block says is not decoded; a client's and a backend's own rules stand in `drive` and `origin`.
-use crate::words::int;
+mod reply;
+
+use crate::frame::{
+    ACK, DATA, END_STREAM, Frame, GOAWAY, PADDED, PING, PREFACE, SETTINGS, WINDOW_UPDATE, head,
+};
+use crate::pipe::Pipe;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::os::fd::AsRawFd;
-
-pub const DATA: u8 = 0;
-pub const HEADERS: u8 = 1;
-pub const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-
-pub const END_STREAM: u8 = 1;
-pub const ACK: u8 = 1;
-pub const END_HEADERS: u8 = 4;
-pub const PADDED: u8 = 8;
-
-pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+use std::io;
 
 /// What we let a peer send: a body of any size used here on one stream, and much on all together.
 const STREAM_CREDIT: u32 = 1 << 20;
@@ -51,22 +39,15 @@ pub struct Stream {
     pub got: u32,
     /// When it was due (a client's).
     pub at: u64,
+    /// No trailers come behind the body.
+    is_plain: bool,
     /// The answer began with `:status: 200` (a client's).
     pub good: bool,
     pub answered: bool,
 }
 
-/// A frame's header, and where its payload lies.
-pub struct Frame {
-    pub kind: u8,
-    pub flags: u8,
-    pub id: u32,
-    pub from: usize,
-    pub to: usize,
-}
-
 pub struct Link {
-    pub sock: TcpStream,
+    pub pipe: Pipe,
     pub out: Vec<u8>,
     sent: usize,
     tail: Vec<u8>,
@@ -92,9 +73,7 @@ pub struct Link {
 
 impl Link {
     /// Says SETTINGS, and as a client the preface before them. `max_streams` is what a backend announces.
-    pub fn new(sock: TcpStream, max_streams: Option<u32>) -> io::Result<Self> {
-        sock.set_nonblocking(true)?;
-        sock.set_nodelay(true)?;
+    pub fn new(pipe: Pipe, max_streams: Option<u32>) -> io::Result<Self> {
         let mut out = Vec::new();
         let mut settings = vec![(4u16, STREAM_CREDIT)];
         match max_streams {
@@ -112,7 +91,7 @@ impl Link {
         head(&mut out, 4, WINDOW_UPDATE, 0, 0);
         out.extend_from_slice(&(LINK_CREDIT - 65_535).to_be_bytes());
         Ok(Self {
-            sock,
+            pipe,
             out,
             sent: 0,
             tail: Vec::new(),
@@ -138,7 +117,7 @@ impl Link {
     pub fn read(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         let old = self.tail.len();
         buf[..old].copy_from_slice(&self.tail);
-        match self.sock.read(&mut buf[old..]) {
+        match self.pipe.read(&mut buf[old..]) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(n) => {
                 self.tail.clear();
@@ -206,7 +185,16 @@ impl Link {
     }
 
     pub fn open(&mut self, id: u32, at: u64) {
-        let s = Stream { window: self.initial, body: 0, left: 0, got: 0, at, good: false, answered: false };
+        let s = Stream {
+            window: self.initial,
+            body: 0,
+            left: 0,
+            got: 0,
+            at,
+            is_plain: self.ends_with_body,
+            good: false,
+            answered: false,
+        };
         self.streams.insert(id, s);
     }
 
@@ -229,7 +217,7 @@ impl Link {
             if n <= 0 {
                 return false;
             }
-            let end = if n == i64::from(s.left) && self.ends_with_body { END_STREAM } else { 0 };
+            let end = if n == i64::from(s.left) && s.is_plain { END_STREAM } else { 0 };
             head(&mut self.out, n as usize, DATA, end, id);
             let at = self.out.len();
             self.out.resize(at + n as usize, b'm');
@@ -250,65 +238,26 @@ impl Link {
             let Some(id) = self.held.pop_front() else { break };
             if !self.push(id) {
                 self.held.push_back(id);
-            } else if !self.ends_with_body && self.streams.remove(&id).is_some() {
-                self.trailers(id);
+            } else if !self.ends_with_body {
+                self.end(id);
             }
         }
-    }
-
-    /// `:status: 200` and `content-type: application/grpc`.
-    pub fn answer(&mut self, id: u32) {
-        self.block.clear();
-        if !self.has_answered && self.table < 4096 {
-            self.block.push(0x20);
-        }
-        self.has_answered = true;
-        self.block.push(0x88);
-        self.field(0, 31, b"", b"application/grpc");
-        head(&mut self.out, self.block.len(), HEADERS, END_HEADERS, id);
-        self.out.extend_from_slice(&self.block);
-    }
-
-    /// `grpc-status: 0`, and the stream's end.
-    pub fn trailers(&mut self, id: u32) {
-        self.block.clear();
-        self.field(1, 0, b"grpc-status", b"0");
-        head(&mut self.out, self.block.len(), HEADERS, END_STREAM | END_HEADERS, id);
-        self.out.extend_from_slice(&self.block);
-    }
-
-    /// One of a backend's two fields: one octet once it stands in the peer's table, where the peer has a table of the
-    /// usual size.
-    fn field(&mut self, which: usize, known: u8, name: &[u8], value: &[u8]) {
-        if self.inserted[which] > 0 {
-            return self.block.push(0x80 | (62 + self.insertions - self.inserted[which]));
-        }
-        let mut indexed = 0;
-        if self.table >= 4096 {
-            self.insertions += 1;
-            self.inserted[which] = self.insertions;
-            indexed = 0x40;
-        }
-        int(&mut self.block, indexed, if indexed > 0 { 6 } else { 4 }, usize::from(known));
-        if known == 0 {
-            int(&mut self.block, 0, 7, name.len());
-            self.block.extend_from_slice(name);
-        }
-        int(&mut self.block, 0, 7, value.len());
-        self.block.extend_from_slice(value);
     }
 
     /// Writes what there is; whether all went out. Asks to be told of room when it did not.
     pub fn flush(&mut self, poll: &crate::poll::Poll, token: usize) -> io::Result<bool> {
         while self.sent < self.out.len() {
-            match self.sock.write(&self.out[self.sent..]) {
+            match self.pipe.write(&self.out[self.sent..]) {
                 Ok(n) => self.sent += n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) => return Err(e),
             }
         }
-        let done = self.sent == self.out.len();
-        if done {
+        if self.pipe.holds() {
+            self.pipe.push()?;
+        }
+        let (written, done) = (self.sent == self.out.len(), !self.has_output());
+        if written {
             self.out.clear();
             self.sent = 0;
         } else if self.sent > 1 << 20 {
@@ -317,33 +266,12 @@ impl Link {
         }
         if self.armed == done {
             self.armed = !done;
-            poll.want_write(self.sock.as_raw_fd(), token, self.armed);
+            poll.want_write(self.pipe.fd(), token, self.armed);
         }
         Ok(done)
     }
 
     pub fn has_output(&self) -> bool {
-        self.sent < self.out.len()
+        self.sent < self.out.len() || self.pipe.holds()
     }
-}
-
-fn head(out: &mut Vec<u8>, length: usize, kind: u8, flags: u8, id: u32) {
-    let n = length as u32;
-    let i = id.to_be_bytes();
-    out.extend_from_slice(&[(n >> 16) as u8, (n >> 8) as u8, n as u8, kind, flags, i[0], i[1], i[2], i[3]]);
-}
-
-/// A header block of its own, of at most 16 KiB.
-pub fn put_headers(out: &mut Vec<u8>, id: u32, flags: u8, block: &[u8]) {
-    head(out, block.len(), HEADERS, flags | END_HEADERS, id);
-    out.extend_from_slice(block);
-}
-
-/// The whole frame that begins there.
-pub fn next_frame(buf: &[u8], at: usize) -> Option<Frame> {
-    let h = buf.get(at..at + 9)?;
-    let from = at + 9;
-    let to = from + u32::from_be_bytes([0, h[0], h[1], h[2]]) as usize;
-    let id = u32::from_be_bytes([h[5], h[6], h[7], h[8]]) & 0x7fff_ffff;
-    (to <= buf.len()).then_some(Frame { kind: h[3], flags: h[4], id, from, to })
 }
