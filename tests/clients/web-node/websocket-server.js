@@ -26,6 +26,8 @@ function overH1(closes) {
   server.on("upgrade", (request, socket, head) => {
     const { pathname, searchParams } = new URL(request.url, "http://server");
     const serve = PATHS[pathname];
+    // Who is refused may be gone before it has heard so.
+    socket.on("error", () => {});
     if (!serve) return socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     sessions.handleUpgrade(request, socket, head, (session) => begin(session, serve, searchParams, request.headers, closes));
   });
