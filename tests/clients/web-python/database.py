@@ -86,6 +86,7 @@ def _redis(host, port):
     import redis
 
     client = redis.Redis(host=host, port=port)
+    client.flushall()
     for number in range(ROUNDS):
         client.set(f"key {number}", f"value {number}")
         _say(get=client.get(f"key {number}").decode())

@@ -12,6 +12,7 @@ pub mod grpc_go;
 pub mod impostor;
 pub mod instance;
 pub mod load;
+pub mod peers;
 pub mod process;
 pub mod programs;
 pub mod server;
