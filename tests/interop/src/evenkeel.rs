@@ -220,6 +220,21 @@ pub(crate) fn get(address: &str, path: &str) -> Result<String> {
     Ok(body.to_owned())
 }
 
+/// Gives `body` to who answers with a 200.
+pub(crate) fn post(address: &str, path: &str, body: &str) -> Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    anyhow::ensure!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

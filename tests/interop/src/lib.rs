@@ -1,13 +1,18 @@
-//! Real processes for the interop tests: gRPC servers, gRPC clients under load, Evenkeel between them. Knows the programs of
+//! Real processes for the interop tests: gRPC servers and clients, web servers and clients, sshd and databases, Evenkeel between
+//! them. Knows the programs of
 //! `tests/clients` by their command line, and Evenkeel by its configuration, its port and its admin API; nothing of its code.
 
+pub mod balancer;
 pub mod bystander;
 pub mod call;
+pub mod certificate;
+pub mod curl;
 pub mod evenkeel;
 pub mod grpc_go;
 pub mod impostor;
 pub mod instance;
 pub mod load;
+pub mod peers;
 pub mod process;
 pub mod programs;
 pub mod server;
@@ -15,3 +20,4 @@ pub mod slow_reader;
 pub mod tap;
 pub mod transcript;
 pub mod wait;
+pub mod web;

@@ -61,6 +61,12 @@ impl Tap {
     pub fn passed(&self) -> Vec<Passed> {
         self.passed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// How many connections were made so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
 }
 
 fn relay(client: TcpStream, server: TcpStream, kept: &Arc<Mutex<Vec<Passed>>>) -> std::io::Result<()> {

@@ -28,23 +28,27 @@ pub(super) fn install_all() -> Vec<(&'static str, Result<Words>)> {
     LANGUAGES.iter().map(note).collect()
 }
 
-fn source(language: &str) -> PathBuf {
+pub(super) fn source(language: &str) -> PathBuf {
     tree().join("tests/clients").join(language)
 }
 
-fn needs(programs: &[&str]) -> Result<()> {
+pub(super) fn needs(programs: &[&str]) -> Result<()> {
     match programs.iter().find(|program| !has(program)) {
         Some(missing) => bail!("{missing} is not installed"),
         None => Ok(()),
     }
 }
 
-fn words<const N: usize>(words: [&Path; N]) -> Words {
+pub(super) fn words<const N: usize>(words: [&Path; N]) -> Words {
     words.map(|word| word.display().to_string()).into()
 }
 
 /// A directory of the cache that is made once for this content; `make` fills it.
-fn once(language: &str, files: &[PathBuf], make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+pub(super) fn once(
+    language: &str,
+    files: &[PathBuf],
+    make: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
     let mut content = DefaultHasher::new();
     for file in files {
         fs::read(file).with_context(|| file.display().to_string())?.hash(&mut content);
@@ -63,9 +67,14 @@ fn once(language: &str, files: &[PathBuf], make: impl FnOnce(&Path) -> Result<()
 }
 
 fn python() -> Result<Words> {
+    let venv = venv("python", &source("python").join("requirements.txt"))?;
+    Ok(words([&venv.join("bin/python"), &source("python").join("echo.py")]))
+}
+
+/// A virtual environment that holds what is required, and nothing else.
+pub(super) fn venv(name: &str, requirements: &Path) -> Result<PathBuf> {
     needs(&["python3"])?;
-    let requirements = source("python").join("requirements.txt");
-    let dir = once("python", std::slice::from_ref(&requirements), |dir| {
+    let dir = once(name, &[requirements.to_path_buf()], |dir| {
         let venv = dir.join("venv");
         let make = || run::quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
         if make().is_err() {
@@ -77,9 +86,9 @@ fn python() -> Result<Words> {
             make()?;
         }
         let mut pip = Command::new(venv.join("bin/pip"));
-        run::quietly(pip.args(["install", "--quiet", "--no-deps", "-r"]).arg(&requirements))
+        run::quietly(pip.args(["install", "--quiet", "--no-deps", "-r"]).arg(requirements))
     })?;
-    Ok(words([&dir.join("venv/bin/python"), &source("python").join("echo.py")]))
+    Ok(dir.join("venv"))
 }
 
 fn node() -> Result<Words> {

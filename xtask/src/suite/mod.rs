@@ -7,6 +7,8 @@ mod clients;
 mod demo;
 mod h2spec;
 mod interop;
+mod peers;
+mod web;
 
 use crate::check;
 use crate::machine::{cargo, has, is_root};
@@ -42,6 +44,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "bad-input", needs: &[Need::Program("kill")], run: bad_input::run },
     Suite { name: "attacks", needs: &[Need::Program("kill")], run: attacks::run },
     Suite { name: "interop", needs: &[Need::Program("kill")], run: interop::run },
+    Suite { name: "peers", needs: &[Need::Program("kill"), Need::Program("cmp")], run: peers::run },
     Suite { name: "h2spec", needs: &[Need::Program("go")], run: h2spec::run },
     Suite { name: "demo", needs: &[], run: demo::run },
     Suite {
