@@ -241,7 +241,9 @@ impl Engine {
         let Some(client) = self.conns[key].client() else { return };
         let address = client.peer.ip();
         let listener = self.snapshot.listener(client.listener.id).unwrap_or(&client.listener);
-        let view = View { list: &self.exchanges[exchange].request, store: &self.store };
+        let secured = client.secured.as_deref();
+        let server_name = secured.and_then(|s| s.server_name.as_deref());
+        let view = View { list: &self.exchanges[exchange].request, store: &self.store, server_name };
         let route = listener.routes.find(&view);
         let policy = route.map_or_else(RoutePolicy::default, |r| r.policy);
         let service = route.and_then(|r| self.service_of.get(&r.service).copied());
@@ -257,7 +259,8 @@ impl Engine {
         ex.upgraded_idle = policy.upgraded_idle;
         if policy.headers != HeaderRules::default() {
             let (list, store) = (&mut ex.request, &mut self.store);
-            forwarded::apply(policy.headers, address, list, store, &mut self.scratch, &mut self.request_ids);
+            let client = forwarded::Client { address, secured };
+            forwarded::apply(policy.headers, client, list, store, &mut self.scratch, &mut self.request_ids);
         }
         let timeout = [policy.request_timeout, grpc_timeout].into_iter().flatten().min();
         if let Some(timeout) = timeout {

@@ -5,6 +5,7 @@
 //! header lists as they do for HTTP/2.
 
 use super::Engine;
+use super::learn::{FirstBytes, first_bytes};
 use crate::conn::{Conn, Input, Reading};
 use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
@@ -154,6 +155,13 @@ impl Engine {
     }
 
     fn response_head(&mut self, now: Moment, key: ConnKey, input: &[u8]) -> Step {
+        if self.conns[key].http1().is_some_and(|h| !h.has_spoken) {
+            match first_bytes(input) {
+                FirstBytes::NeedMore => return Step::Wait,
+                FirstBytes::Http2 if self.spoke_http2(now, key, self.current(key)) => return Step::Over,
+                FirstBytes::Http2 | FirstBytes::Other => {}
+            }
+        }
         let Some(exchange) = self.current(key) else { return self.left_over(now, key) };
         let mut list = self.take_list();
         let limits = head_limits(&self.limits);
