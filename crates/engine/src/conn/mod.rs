@@ -480,6 +480,8 @@ impl Conn {
         let is_client = self.is_client();
         match &mut self.speech {
             Speech::Http2(http2) => http2.put_reset(self.output.buffer(pool), stream, code, is_client),
+            // Its answer is whole: what is left of the request need not end the connection.
+            Speech::Http1(http1) if is_client && code == ErrorCode::NoError && !http1.is_writing() => {}
             Speech::Http1(http1) => self.is_aborted |= http1.abort(),
             Speech::Unknown | Speech::Raw => self.is_aborted = true,
         }

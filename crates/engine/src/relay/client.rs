@@ -229,6 +229,7 @@ impl Engine {
             is_idempotent: head.is_idempotent,
             is_grpc: head.is_grpc,
             is_head: head.is_head,
+            events: None,
             is_answered: false,
         });
         conn.streams.insert(stream, exchange);
@@ -257,6 +258,13 @@ impl Engine {
         ex.retry = policy.retry;
         ex.body_left = policy.request_body_bytes;
         ex.upgraded_idle = policy.upgraded_idle;
+        if let (Some(most), Some(announced)) = (ex.body_left, ex.client.announced)
+            && announced > most
+        {
+            self.stats.refused(Limit::RequestBodyBytes);
+            return self.fail(now, exchange, ExchangeOutcome::BodyTooLarge);
+        }
+        let ex = &mut self.exchanges[exchange];
         if policy.headers != HeaderRules::default() {
             let (list, store) = (&mut ex.request, &mut self.store);
             let client = forwarded::Client { address, secured };
