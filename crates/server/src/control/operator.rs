@@ -229,6 +229,6 @@ impl Operator {
     fn hand_over(&mut self, snapshot: &Arc<Snapshot>) {
         self.chronicle.learn_names(snapshot);
         self.state.snapshot.store(snapshot.clone());
-        self.state.data_plane.apply(snapshot);
+        self.state.data_plane.apply(snapshot, &Arc::default());
     }
 }
