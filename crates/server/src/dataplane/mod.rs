@@ -138,7 +138,7 @@ impl DataPlane {
     }
 
     /// Gives every worker a new snapshot, and the TLS that goes with it.
-    pub fn apply(&self, snapshot: &Arc<Snapshot>, tls: &Arc<TlsContexts>) {
+    pub(crate) fn apply(&self, snapshot: &Arc<Snapshot>, tls: &Arc<TlsContexts>) {
         self.snapshot.store(Arc::clone(snapshot));
         for worker in &self.workers {
             worker.inbox.send(Command::Refresh { snapshot: Arc::clone(snapshot), tls: Arc::clone(tls) });
@@ -271,3 +271,6 @@ fn is_out_of_descriptors(error: &std::io::Error) -> bool {
 fn entropy() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,27 +8,27 @@ use std::sync::Arc;
 
 /// How a listener speaks TLS to its clients.
 #[derive(Clone, Debug)]
-pub struct ListenerTls {
+pub(crate) struct ListenerContext {
     /// Certificates, versions, ALPN, client certificates, tickets.
-    pub config: Arc<ServerConfig>,
+    pub(crate) config: Arc<ServerConfig>,
     /// Clients that speak no TLS are served too (`protocol: auto`).
-    pub is_optional: bool,
+    pub(crate) is_optional: bool,
 }
 
 /// How a service's endpoints are spoken to.
 #[derive(Clone, Debug)]
-pub struct UpstreamTls {
+pub(crate) struct UpstreamContext {
     /// Authorities, own certificate, ALPN.
-    pub config: Arc<ClientConfig>,
+    pub(crate) config: Arc<ClientConfig>,
     /// The name that endpoints are asked for and must have; `None`: each endpoint's own address.
-    pub server_name: Option<ServerName<'static>>,
+    pub(crate) server_name: Option<ServerName<'static>>,
 }
 
 /// The TLS of all listeners and services; what is absent speaks cleartext.
 #[derive(Clone, Debug, Default)]
-pub struct TlsContexts {
+pub(crate) struct TlsContexts {
     /// Listeners that terminate TLS.
-    pub listeners: HashMap<ListenerId, ListenerTls>,
+    pub(crate) listeners: HashMap<ListenerId, ListenerContext>,
     /// Services whose endpoints speak TLS.
-    pub services: HashMap<ServiceId, UpstreamTls>,
+    pub(crate) services: HashMap<ServiceId, UpstreamContext>,
 }

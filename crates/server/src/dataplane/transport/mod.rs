@@ -19,15 +19,15 @@ mod tls;
 mod wire;
 
 #[cfg(test)]
-mod test_certificates;
+pub(crate) mod test_certificates;
 #[cfg(test)]
 mod tests;
 
-pub use agreed::{Agreed, Alpn};
-pub use contexts::{ListenerTls, TlsContexts, UpstreamTls};
-pub use failure::TlsFailure;
+pub(crate) use agreed::{Agreed, Alpn};
+pub(crate) use contexts::{ListenerContext, TlsContexts, UpstreamContext};
+pub(crate) use failure::TlsFailure;
 pub(super) use first_bytes::{FirstBytes, Spoken};
-pub use identity::identity_of;
+pub(crate) use identity::identity_of;
 pub(super) use tls::{Heard, Tls};
 pub(super) use wire::Wire;
 

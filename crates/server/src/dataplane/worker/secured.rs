@@ -173,6 +173,7 @@ impl Worker {
             let Some(socket) = self.sockets.get(key).filter(|s| !s.is_write_failed) else { return false };
             let tls = match &mut socket.transport {
                 Transport::Tls(tls) => tls,
+                Transport::Undecided(_) if output.is_empty() => return false,
                 // The session speaks first, so what its peer speaks is for the session to say.
                 Transport::Undecided(first) => {
                     let first = first.waiting();
