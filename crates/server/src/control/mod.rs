@@ -10,7 +10,7 @@
 //! `operator`, `control_loop` (who acts).
 
 pub mod admin;
-mod certificates;
+pub mod certificates;
 mod control_loop;
 pub mod discovery;
 pub mod event;
@@ -26,7 +26,6 @@ pub mod telemetry;
 mod test_config;
 pub mod watch;
 
-pub use certificates::CertificateError;
 pub use control_loop::{ExitReport, StartError};
 pub use operator::{Applied, Refusal};
 pub use reload::{ConfigFile, ConfigSource};

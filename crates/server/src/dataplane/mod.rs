@@ -5,7 +5,7 @@
 mod acceptor;
 mod inbox;
 mod sockets;
-pub(crate) mod transport;
+pub mod transport;
 mod worker;
 
 use crate::clock::Clock;
@@ -138,7 +138,7 @@ impl DataPlane {
     }
 
     /// Gives every worker a new snapshot, and the TLS that goes with it.
-    pub(crate) fn apply(&self, snapshot: &Arc<Snapshot>, tls: &Arc<TlsContexts>) {
+    pub fn apply(&self, snapshot: &Arc<Snapshot>, tls: &Arc<TlsContexts>) {
         self.snapshot.store(Arc::clone(snapshot));
         for worker in &self.workers {
             worker.inbox.send(Command::Refresh { snapshot: Arc::clone(snapshot), tls: Arc::clone(tls) });

@@ -18,7 +18,7 @@ mod tests;
 mod upstream;
 
 pub use error::CertificateError;
-pub(super) use settings::{
+pub use settings::{
     Alpn, CertificateFiles, ClientAuth, ClientAuthMode, ListenerTls, NamedListener, NamedUpstream,
     TlsSettings, TlsVersion, UpstreamTls, Verification,
 };
@@ -33,14 +33,14 @@ use std::time::SystemTime;
 
 /// The TLS of the running configuration.
 #[derive(Default)]
-pub(super) struct Certificates {
+pub struct Certificates {
     listeners: Vec<Kept<NamedListener>>,
     services: Vec<Kept<NamedUpstream>>,
 }
 
 /// What became of a listener's or a service's certificates when their files were read again.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub enum News {
     /// New ones are in use.
     Renewed {
         /// The listener's or service's name.
@@ -65,7 +65,7 @@ impl Certificates {
     ///
     /// # Errors
     /// The first that cannot be used, with the path; nothing has changed then.
-    pub(super) fn prepare(&self, settings: TlsSettings, now: SystemTime) -> Result<Self, CertificateError> {
+    pub fn prepare(&self, settings: TlsSettings, now: SystemTime) -> Result<Self, CertificateError> {
         let listeners = settings.listeners.into_iter().map(|s| Kept::first(s, &self.listeners, now));
         let services = settings.services.into_iter().map(|s| Kept::first(s, &self.services, now));
         Ok(Self {
@@ -75,31 +75,31 @@ impl Certificates {
     }
 
     /// Reads all files again: what became of those whose files changed.
-    pub(super) fn read_again(&mut self, now: SystemTime) -> Vec<News> {
+    pub fn read_again(&mut self, now: SystemTime) -> Vec<News> {
         let listeners = self.listeners.iter_mut().filter_map(|kept| kept.again(now));
         let listeners: Vec<_> = listeners.collect();
         listeners.into_iter().chain(self.services.iter_mut().filter_map(|kept| kept.again(now))).collect()
     }
 
     /// All files, to be watched.
-    pub(super) fn files(&self) -> BTreeSet<PathBuf> {
+    pub fn files(&self) -> BTreeSet<PathBuf> {
         let listeners = self.listeners.iter().flat_map(|kept| kept.files());
         listeners.chain(self.services.iter().flat_map(|kept| kept.files())).collect()
     }
 
     /// When the first of each listener's certificates ends.
-    pub(super) fn ends(&self) -> Vec<(Arc<str>, SystemTime)> {
+    pub fn ends(&self) -> Vec<(Arc<str>, SystemTime)> {
         self.listeners.iter().filter_map(|kept| Some((kept.name().clone(), kept.valid_until()?))).collect()
     }
 
     /// Services whose endpoints are believed whoever they are.
-    pub(super) fn unverified(&self) -> Vec<Arc<str>> {
+    pub fn unverified(&self) -> Vec<Arc<str>> {
         let is_off = |kept: &&Kept<NamedUpstream>| kept.settings().tls.verification == Verification::Off;
         self.services.iter().filter(is_off).map(|kept| kept.name().clone()).collect()
     }
 
     /// What the data plane is given. Names without an id are not configured, and left out.
-    pub(super) fn contexts(
+    pub fn contexts(
         &self,
         listener_id: impl Fn(&str) -> Option<ListenerId>,
         service_id: impl Fn(&str) -> Option<ServiceId>,

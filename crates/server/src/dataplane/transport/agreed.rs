@@ -2,7 +2,7 @@
 
 /// The protocol that both sides chose (RFC 7301).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Alpn {
+pub enum Alpn {
     /// `h2`.
     H2,
     /// `http/1.1`.
@@ -12,7 +12,7 @@ pub(crate) enum Alpn {
 impl Alpn {
     /// Its name on the wire.
     #[must_use]
-    pub(crate) fn name(self) -> &'static [u8] {
+    pub fn name(self) -> &'static [u8] {
         match self {
             Self::H2 => b"h2",
             Self::H1 => b"http/1.1",
@@ -21,18 +21,18 @@ impl Alpn {
 
     /// The protocol of a name; `None` for one that is neither.
     #[must_use]
-    pub(crate) fn from_name(name: &[u8]) -> Option<Self> {
+    pub fn from_name(name: &[u8]) -> Option<Self> {
         [Self::H2, Self::H1].into_iter().find(|alpn| alpn.name() == name)
     }
 }
 
 /// What a handshake ended with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Agreed {
+pub struct Agreed {
     /// The protocol, if the peers chose one.
-    pub(crate) alpn: Option<Alpn>,
+    pub alpn: Option<Alpn>,
     /// The name that the client asked for (SNI, RFC 6066 §3), in lower case; always absent on connections to endpoints.
-    pub(crate) server_name: Option<Box<str>>,
+    pub server_name: Option<Box<str>>,
     /// Who the client is, by a certificate that was verified.
-    pub(crate) client_identity: Option<Box<str>>,
+    pub client_identity: Option<Box<str>>,
 }

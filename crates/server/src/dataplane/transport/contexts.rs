@@ -8,27 +8,27 @@ use std::sync::Arc;
 
 /// How a listener speaks TLS to its clients.
 #[derive(Clone, Debug)]
-pub(crate) struct ListenerContext {
+pub struct ListenerContext {
     /// Certificates, versions, ALPN, client certificates, tickets.
-    pub(crate) config: Arc<ServerConfig>,
+    pub config: Arc<ServerConfig>,
     /// Clients that speak no TLS are served too (`protocol: auto`).
-    pub(crate) is_optional: bool,
+    pub is_optional: bool,
 }
 
 /// How a service's endpoints are spoken to.
 #[derive(Clone, Debug)]
-pub(crate) struct UpstreamContext {
+pub struct UpstreamContext {
     /// Authorities, own certificate, ALPN.
-    pub(crate) config: Arc<ClientConfig>,
+    pub config: Arc<ClientConfig>,
     /// The name that endpoints are asked for and must have; `None`: each endpoint's own address.
-    pub(crate) server_name: Option<ServerName<'static>>,
+    pub server_name: Option<ServerName<'static>>,
 }
 
 /// The TLS of all listeners and services; what is absent speaks cleartext.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TlsContexts {
+pub struct TlsContexts {
     /// Listeners that terminate TLS.
-    pub(crate) listeners: HashMap<ListenerId, ListenerContext>,
+    pub listeners: HashMap<ListenerId, ListenerContext>,
     /// Services whose endpoints speak TLS.
-    pub(crate) services: HashMap<ServiceId, UpstreamContext>,
+    pub services: HashMap<ServiceId, UpstreamContext>,
 }

@@ -4,7 +4,7 @@ use rustls::{Error, InvalidMessage};
 
 /// Why TLS ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum TlsFailure {
+pub enum TlsFailure {
     /// What came is no TLS.
     NotTls,
     /// No version, cipher suite, key exchange or protocol that both sides take.
@@ -29,7 +29,7 @@ pub(crate) enum TlsFailure {
 
 impl TlsFailure {
     /// All of them.
-    pub(crate) const ALL: [Self; 10] = [
+    pub const ALL: [Self; 10] = [
         Self::NotTls,
         Self::Incompatible,
         Self::NoCertificate,
@@ -44,7 +44,7 @@ impl TlsFailure {
 
     /// Its stable name.
     #[must_use]
-    pub(crate) fn code(self) -> &'static str {
+    pub fn code(self) -> &'static str {
         match self {
             Self::NotTls => "tls_not_spoken",
             Self::Incompatible => "tls_incompatible",

@@ -10,7 +10,7 @@ const MOST_BYTES: usize = 1_024;
 /// The owner of a verified certificate: its first URI (a SPIFFE ID is one), else its first DNS name, else its subject.
 /// `None` if it has none of these or one that cannot stand in a header.
 #[must_use]
-pub(crate) fn identity_of(certificate: &CertificateDer<'_>) -> Option<Box<str>> {
+pub fn identity_of(certificate: &CertificateDer<'_>) -> Option<Box<str>> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let names = certificate.subject_alternative_name().ok().flatten().map(|names| &names.value.general_names);
     let first = |wanted: fn(&GeneralName<'_>) -> Option<String>| {

@@ -23,11 +23,11 @@ pub(crate) mod test_certificates;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use agreed::{Agreed, Alpn};
-pub(crate) use contexts::{ListenerContext, TlsContexts, UpstreamContext};
-pub(crate) use failure::TlsFailure;
+pub use agreed::{Agreed, Alpn};
+pub use contexts::{ListenerContext, TlsContexts, UpstreamContext};
+pub use failure::TlsFailure;
 pub(super) use first_bytes::{FirstBytes, Spoken};
-pub(crate) use identity::identity_of;
+pub use identity::identity_of;
 pub(super) use tls::{Heard, Tls};
 pub(super) use wire::Wire;
 

@@ -179,12 +179,12 @@ impl Tls {
         }
     }
 
-    /// Has the alert that tells the peer of a failure wait to be flushed. What TLS has to say comes before it looks at
-    /// `rest` again, which ends this.
+    /// Has the alert that tells the peer of a failure wait to be flushed. Records are not looked at again: rustls has said
+    /// its last word about them.
     fn queue_alert(&mut self, rest: &mut [u8]) {
         let mut start = 0;
-        while let (discard, Next::More) = self.step(&mut rest[start..], &mut |_| {}) {
-            start += discard;
+        while self.common().wants_write() {
+            start += self.step(&mut rest[start..], &mut |_| {}).0;
         }
     }
 
