@@ -15,6 +15,6 @@ pub(crate) fn note(name: Option<&str>) {
 }
 
 /// The name that was noted since the last time.
-pub(super) fn take() -> Option<Box<str>> {
+pub(crate) fn take() -> Option<Box<str>> {
     NAME.take()
 }
