@@ -2,12 +2,14 @@
 //!
 //! Polling instead of inotify: it works alike on network file systems, bind mounts and the symlink swaps by which
 //! Kubernetes updates a mounted ConfigMap, where a watch on the name sees nothing. Knows nothing of what is in the
-//! file. Called by file discovery and by the reload of the configuration.
+//! file. Called by file discovery, by the reload of the configuration and by that of certificates.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::{mpsc, watch};
 
 /// Time between two looks at a file.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -112,6 +114,29 @@ impl WatchedFile {
         }
         self.content = Some(content.clone());
         Ok(Sight::New(content))
+    }
+}
+
+/// Says each time that any of a set of files changed, for as long as somebody listens. The set may come to be another.
+pub async fn watch_set(mut set: watch::Receiver<BTreeSet<PathBuf>>, changed: mpsc::Sender<()>) {
+    let mut files: Vec<WatchedFile> = Vec::new();
+    loop {
+        let wanted = set.borrow_and_update().clone();
+        // What was read before a file is watched is not known here, so its first sight counts as a change.
+        files.retain(|file| wanted.contains(file.path()));
+        let known: BTreeSet<_> = files.iter().map(|file| file.path().to_owned()).collect();
+        files.extend(wanted.difference(&known).map(WatchedFile::new));
+        let mut is_news = false;
+        for file in &mut files {
+            is_news |= matches!(file.look().await, Sight::New(_) | Sight::Unreadable(_));
+        }
+        if is_news && changed.send(()).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
+            is_other = set.changed() => if is_other.is_err() { return },
+        }
     }
 }
 

@@ -258,7 +258,7 @@ fn a_reload_whose_address_is_taken_leaves_everything_as_it_was() {
         vec![listener("web", "b"), other],
         vec![service("a", list(&[1, 2])), service("b", list(&[3]))],
     );
-    assert!(matches!(server.apply(after), Err(ApplyError::Listen(_))));
+    assert!(matches!(server.apply(after), Err(ApplyError::Refused(Refusal::Listen(_)))));
     let now = server.state().snapshot.load_full();
     assert_eq!((now.services.len(), now.listeners.len()), (1, 1));
     assert!(Arc::ptr_eq(&now.services[0], &snapshot.services[0]));
