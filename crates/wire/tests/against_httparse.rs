@@ -490,3 +490,14 @@ fn what_has_no_place_in_http1_is_not_written_and_leaves_nothing_behind() {
     assert_eq!(write(&post, &chunked), Ok(expected));
     assert_eq!(Name::of(b"http2-settings"), Name::Http2Settings);
 }
+
+#[test]
+fn the_most_fields_pass_and_one_more_is_refused() {
+    let limits = HeadLimits { fields: 3, ..HeadLimits::default() };
+    let read = |n: usize| {
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(n - 1));
+        Bench { limits, ..Bench::new() }.request(head.as_bytes(), &[]).map(|read| read.map(|r| r.2.len()))
+    };
+    assert_eq!(read(3), Ok(Some(4 + 2)), "Host is none of them any more");
+    assert_eq!(read(4), Err(HeadError::TooManyFields));
+}
