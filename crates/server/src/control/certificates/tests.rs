@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::dataplane::transport::test_certificates::{Authority, Issued};
+use evenkeel_config::model::{
+    Alpn, CertificateFiles, ClientAuth, ClientAuthMode, ListenerTls, TlsVersion, UpstreamTls,
+};
 use rustls::{ClientConfig, ClientConnection, Error, HandshakeKind, ServerConfig, ServerConnection};
 use std::path::Path;
 use std::time::Duration;
