@@ -108,10 +108,8 @@ impl Engine {
 /// The end of an answer of gRPC-Web that had begun.
 fn end_of_web_answer(web: &WebCall, outcome: ExchangeOutcome) -> Vec<u8> {
     let (mut end, text) = (Vec::new(), format!("{}: {}", outcome.code(), outcome.why()));
-    let trailers = [
-        (&b"grpc-status"[..], grpc_status(outcome).as_bytes()),
-        (&b"grpc-message"[..], text.as_bytes()),
-    ];
+    let trailers =
+        [(&b"grpc-status"[..], grpc_status(outcome).as_bytes()), (&b"grpc-message"[..], text.as_bytes())];
     let mut writer = web.writer;
     writer.end(&mut end, trailers.into_iter());
     end

@@ -4,7 +4,8 @@
 //! queue), `endpoint` (the answer), `retry` (another endpoint instead), `data`, `windows` and `stall` (bodies),
 //! `finish` and `answer` (its end, and what we say of a failure), `close` (the end of a connection); then what guards
 //! the worker: `cancel` (streams that nobody wants any more), `relief` (memory budgets); and what acts on sessions from
-//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines).
+//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines). Beside the way stand `secured` and `learn` (what is spoken,
+//! by TLS or by trying), `h2c` (from HTTP/1 to HTTP/2), `events` (server-sent) and `grpc_web` (its translation).
 
 mod answer;
 mod cancel;
@@ -253,7 +254,7 @@ impl Engine {
             return;
         }
         if matches!(conn.speech, Speech::Unknown) {
-            self.agreed(now, key, None);
+            self.assume_speech(key);
         }
         let Some(conn) = self.conns.get_mut(key) else { return };
         match conn.speech {

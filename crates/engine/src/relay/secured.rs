@@ -4,7 +4,7 @@ use super::Engine;
 use crate::conn::{Conn, Http1, Phase, Speech};
 use crate::keys::ConnKey;
 use crate::secured::{Alpn, Secured};
-use evenkeel_core::policy::{ListenerProtocol, UpstreamProtocol};
+use evenkeel_core::policy::ListenerProtocol;
 use evenkeel_core::reason::CloseReason;
 use evenkeel_core::time::Moment;
 
@@ -61,14 +61,18 @@ impl Engine {
         let is_http1 = alpn != Some(Alpn::H2);
         let Some(pool) = conn.upstream().map(|u| u.pool) else { return };
         self.pools[pool].is_http1 = Some(is_http1);
-        let speech =
-            if is_http1 { Speech::Http1(Box::<Http1>::default()) } else { Conn::new_http2(false, &self.limits) };
+        let speech = if is_http1 {
+            Speech::Http1(Box::<Http1>::default())
+        } else {
+            Conn::new_http2(false, &self.limits)
+        };
         self.conns[key].speak(speech);
     }
 
-    /// Whether endpoints of a service are asked by ALPN what they speak.
-    pub(super) fn asks_by_alpn(upstream: &evenkeel_core::policy::Upstream) -> bool {
-        upstream.protocol == UpstreamProtocol::Auto
-            && upstream.transport == evenkeel_core::policy::Transport::Tls
+    /// An upstream stands whose transport said nothing of what was agreed on: its endpoint is taken as one in cleartext.
+    pub(super) fn assume_speech(&mut self, key: ConnKey) {
+        let Some(pool) = self.conns[key].upstream().map(|u| u.pool) else { return };
+        let speech = self.likely_speech(pool, self.pools[pool].pending.front().copied());
+        self.conns[key].speak(speech);
     }
 }
