@@ -259,7 +259,7 @@ impl Engine {
             (false, EndpointState::Ready) => return,
             (false, _) => CloseReason::EndpointTerminating,
         };
-        for conn in pool.conns.clone() {
+        for conn in pool.all().collect::<Vec<_>>() {
             self.end_conn(now, conn, reason, Some(ErrorCode::NoError));
         }
     }

@@ -98,15 +98,16 @@ impl Engine {
         let pool = &self.pools[pool_key];
         let policy = self.services[pool.service].service.policy;
         let speech = self.speech_for(pool_key, pool.pending.front().copied());
-        let each = match speech {
-            Speech::Http1(_) | Speech::Raw => 1,
-            Speech::Unknown if pool.is_http1 == Some(true) => 1,
-            Speech::Unknown | Speech::Http2(_) => policy.upstream.max_streams as usize,
+        let is_http1 = match speech {
+            Speech::Http1(_) | Speech::Raw => true,
+            Speech::Unknown => pool.is_http1 == Some(true),
+            Speech::Http2(_) => false,
         };
+        let each = if is_http1 { 1 } else { policy.upstream.max_streams as usize };
         if pool.pending.len() <= pool.opening as usize * each {
             return;
         }
-        if pool.conns.len() >= policy.upstream.max_connections as usize {
+        if pool.conns.len() >= policy.upstream.most_connections(is_http1) as usize {
             self.stats.refused(Limit::UpstreamConnections);
             return;
         }
@@ -133,8 +134,12 @@ impl Engine {
             cancelled: Cancelled::default(),
         };
         let conn = self.conns.insert(Conn::new(Role::Upstream(side), Phase::Connecting, speech, now));
-        pool.conns.push(conn);
-        pool.opening += 1;
+        if is_own {
+            pool.own.push(conn);
+        } else {
+            pool.conns.push(conn);
+            pool.opening += 1;
+        }
         self.actions.push(Action::Connect { conn, address, service });
         self.arm_conn(conn, now + timeout);
         conn
@@ -184,9 +189,9 @@ impl Engine {
 
     /// A connection that was asked for stands.
     pub(super) fn count_opened(&mut self, key: ConnKey) {
-        let Some(pool_key) = self.conns[key].upstream().map(|u| u.pool) else { return };
+        let Some((pool_key, is_own)) = self.conns[key].upstream().map(|u| (u.pool, u.is_own)) else { return };
         let pool = &mut self.pools[pool_key];
-        pool.opening -= 1;
+        pool.opening -= u32::from(!is_own);
         let endpoint = &pool.endpoint;
         endpoint.stats.cell(self.worker).upstream_opened();
         let service = self.services[pool.service].service.id;
@@ -306,9 +311,12 @@ impl Engine {
 
     /// Takes a connection out of its pool, which stays: what was open on the connection is still counted there.
     pub(super) fn leave_pool(&mut self, key: ConnKey) {
-        let Some(pool_key) = self.conns.get(key).and_then(Conn::upstream).map(|u| u.pool) else { return };
-        let Some(pool) = self.pools.get_mut(pool_key) else { return };
-        pool.conns.retain(|&c| c != key);
+        let Some(upstream) = self.conns.get(key).and_then(Conn::upstream) else { return };
+        let Some(pool) = self.pools.get_mut(upstream.pool) else { return };
+        let list = if upstream.is_own { &mut pool.own } else { &mut pool.conns };
+        if let Some(place) = list.iter().position(|&c| c == key) {
+            list.remove(place);
+        }
     }
 
     /// A pool goes with its last connection if its endpoint is gone.

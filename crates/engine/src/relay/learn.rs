@@ -82,8 +82,7 @@ impl Engine {
         let before = self.pools[pool_key].is_http1.replace(false);
         for other in self.pools[pool_key].conns.clone() {
             let conn = &mut self.conns[other];
-            let is_own = conn.upstream().is_some_and(|u| u.is_own);
-            if is_own || conn.http1().is_none() {
+            if conn.http1().is_none() {
                 continue;
             }
             if conn.phase == Phase::Connecting {

@@ -61,8 +61,11 @@ impl Engine {
         let is_http1 = alpn != Some(Alpn::H2);
         let Some(pool) = conn.upstream().map(|u| u.pool) else { return };
         self.pools[pool].is_http1 = Some(is_http1);
-        let speech =
-            if is_http1 { Speech::Http1(Box::<Http1>::default()) } else { Conn::new_http2(false, &self.limits) };
+        let speech = if is_http1 {
+            Speech::Http1(Box::<Http1>::default())
+        } else {
+            Conn::new_http2(false, &self.limits)
+        };
         self.conns[key].speak(speech);
     }
 
