@@ -1,5 +1,6 @@
 //! One request and its response: two streams and what is known of them.
 
+use crate::grpc_web::WebCall;
 use crate::keys::{ConnKey, PoolKey};
 use crate::output::Backlog;
 use crate::window::Window;
@@ -151,6 +152,8 @@ pub(crate) struct Exchange {
     pub(crate) is_head: bool,
     /// Its method may be repeated (RFC 9110 §9.2.2).
     pub(crate) is_idempotent: bool,
+    /// It is translated from gRPC-Web.
+    pub(crate) web: Option<Box<WebCall>>,
     /// Follows the answer's events, if it is a stream of them.
     pub(crate) events: Option<Box<EventTracker>>,
     /// Final response headers were forwarded.

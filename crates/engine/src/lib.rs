@@ -11,6 +11,7 @@ mod exchange;
 mod failures;
 mod forwarded;
 mod grpc_timeout;
+mod grpc_web;
 mod indexing;
 mod keys;
 mod output;

@@ -50,7 +50,8 @@ pub(crate) fn check_request(list: &HeaderList, store: &HeaderStore) -> Result<Re
                         return Err(Malformed("more than one host"));
                     }
                     Name::ContentType => {
-                        head.is_grpc = list.value(field, store).starts_with(b"application/grpc");
+                        let rest = list.value(field, store).strip_prefix(b"application/grpc");
+                        head.is_grpc = rest.is_some_and(|r| matches!(r.first(), None | Some(b'+' | b';' | b' ')));
                     }
                     Name::GrpcTimeout => timeout = Some(list.value(field, store)),
                     _ => {}

@@ -76,7 +76,7 @@ pub(crate) struct Http1 {
     pub(crate) minor: u8,
     /// What the answer that comes, or goes, is to.
     pub(crate) to: ResponseTo,
-    /// A part of an answer came on it: what it was asked before, it answered.
+    /// A part of an answer came to what was asked last.
     pub(crate) has_spoken: bool,
     /// No message comes or goes after the one that is under way.
     pub(crate) is_last: bool,

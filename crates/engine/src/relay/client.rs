@@ -4,6 +4,7 @@ use super::Engine;
 use crate::conn::header_limits;
 use crate::exchange::{Exchange, Kind, Leg, Side};
 use crate::forwarded;
+use crate::grpc_web::Preflight;
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::{RequestHead, View, check_request, check_trailers};
 use evenkeel_core::policy::{HeaderRules, Retry, RoutePolicy};
@@ -111,6 +112,9 @@ impl Engine {
             self.answer(now, exchange, ExchangeOutcome::BadRequest, 431);
             return;
         }
+        let grpc_web = self.web_of(key);
+        let mut list = list;
+        let web = grpc_web.as_ref().and_then(|grpc_web| self.begin_web(grpc_web, &mut list));
         let head = match check_request(&list, &self.store) {
             Ok(head) if head.content_length.is_some_and(|n| n > 0) && is_end => {
                 return self.bad_request(now, key, stream, list);
@@ -121,6 +125,13 @@ impl Engine {
         let exchange = self.open_exchange(now, key, stream, list, head, is_end);
         if asks_websocket {
             self.exchanges[exchange].kind = Kind::WebSocket;
+        }
+        if let Some(grpc_web) = &grpc_web {
+            self.exchanges[exchange].web = web;
+            let request = &self.exchanges[exchange].request;
+            if let Some(preflight) = Preflight::of(request, &self.store, grpc_web) {
+                return self.answer_preflight(now, exchange, &preflight);
+            }
         }
         if head.is_connect {
             self.answer(now, exchange, ExchangeOutcome::BadRequest, 405);
@@ -229,6 +240,7 @@ impl Engine {
             is_idempotent: head.is_idempotent,
             is_grpc: head.is_grpc,
             is_head: head.is_head,
+            web: None,
             events: None,
             is_answered: false,
         });

@@ -88,6 +88,8 @@ impl Engine {
         if payload.is_empty() && !is_end {
             // An empty frame means nothing to the other side, which might count it as an attack.
             self.credit(now, exchange, side, 0);
+        } else if self.exchanges[exchange].web.is_some() {
+            self.forward_web(now, exchange, side, payload, is_end);
         } else {
             self.forward(now, exchange, side, payload, is_end);
         }
@@ -166,7 +168,14 @@ impl Engine {
     }
 
     /// Passes a part of a body on to the other peer.
-    fn forward(&mut self, now: Moment, exchange: ExchangeKey, from: Side, payload: &[u8], is_end: bool) {
+    pub(super) fn forward(
+        &mut self,
+        now: Moment,
+        exchange: ExchangeKey,
+        from: Side,
+        payload: &[u8],
+        is_end: bool,
+    ) {
         let ex = &mut self.exchanges[exchange];
         if from == Side::Client && ex.is_replayable {
             if ex.replay.len() + payload.len() <= self.limits.replay_bytes {
@@ -232,6 +241,15 @@ impl Engine {
         list: HeaderList,
     ) {
         let to = from.other();
+        let list = match to {
+            Side::Client if self.exchanges[exchange].web.is_some() => {
+                match self.end_web_body(now, exchange, list) {
+                    Some(list) => list,
+                    None => return,
+                }
+            }
+            _ => list,
+        };
         let ex = &mut self.exchanges[exchange];
         if ex.leg(to).at.is_none() {
             ex.request_trailers = Some(Box::new(list));

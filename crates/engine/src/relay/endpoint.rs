@@ -117,7 +117,7 @@ impl Engine {
         &mut self,
         now: Moment,
         exchange: ExchangeKey,
-        list: HeaderList,
+        mut list: HeaderList,
         head: ResponseHead,
         is_end: bool,
     ) {
@@ -156,6 +156,9 @@ impl Engine {
         if self.is_output_full(client) {
             self.exchanges[exchange].is_answered = false;
             return self.shed(now, exchange, list);
+        }
+        if let Some(web) = &mut self.exchanges[exchange].web {
+            web.translate_answer(&mut list, &mut self.store);
         }
         let put = self.conns[client].put_response(stream, is_end, &list, &mut self.store, &mut self.buffers);
         if put.is_err() {

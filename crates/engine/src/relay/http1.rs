@@ -151,6 +151,11 @@ impl Engine {
         Step::Took(n)
     }
 
+    /// Whether a part of an answer came to what was asked last.
+    fn has_spoken(&self, key: ConnKey) -> bool {
+        self.conns[key].http1().is_some_and(|http1| http1.has_spoken)
+    }
+
     /// A head is not whole: it has to be so in time.
     fn await_head(&mut self, now: Moment, key: ConnKey) {
         let conn = &mut self.conns[key];
@@ -162,7 +167,7 @@ impl Engine {
     }
 
     fn response_head(&mut self, now: Moment, key: ConnKey, input: &[u8]) -> Step {
-        if self.conns[key].http1().is_some_and(|h| !h.has_spoken) {
+        if self.conns[key].upstream().is_some_and(|u| u.served < 2) && !self.has_spoken(key) {
             match first_bytes(input) {
                 FirstBytes::NeedMore => return Step::Wait,
                 FirstBytes::Http2 if self.spoke_http2(now, key, self.current(key)) => return Step::Over,

@@ -17,6 +17,7 @@ mod drain;
 mod endpoint;
 mod events;
 mod finish;
+mod grpc_web;
 mod h2c;
 mod http1;
 mod invariants;
