@@ -13,6 +13,7 @@ mod forwarded;
 mod grpc_timeout;
 mod indexing;
 mod keys;
+mod nonces;
 mod output;
 mod relay;
 mod request;
@@ -22,6 +23,7 @@ mod slots;
 mod spares;
 mod timers;
 mod upstream;
+mod websocket;
 mod window;
 
 pub use action::{Action, ConnectFailure, PeerEnd};

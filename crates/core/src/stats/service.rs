@@ -1,9 +1,32 @@
 //! Counts of one service that belong to no single endpoint. The engine writes them, the control side reads them.
 
-use super::{Cells, DURATION_BOUNDS_US, Histogram, Tally};
+use super::{Cells, Counter, DURATION_BOUNDS_US, Gauge, Histogram, Tally};
 use crate::id::WorkerIndex;
 use crate::reason::{ExchangeOutcome, PickReason, RetryReason};
 use std::time::Duration;
+
+/// Which way a message of a session went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageDirection {
+    /// From the client to the endpoint.
+    In,
+    /// From the endpoint to the client.
+    Out,
+}
+
+impl MessageDirection {
+    /// Both, in the order of their numbers.
+    pub const ALL: [Self; 2] = [Self::In, Self::Out];
+
+    /// The stable code, a metric's label.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+}
 
 /// One worker's counts of one service.
 #[derive(Debug, Default)]
@@ -13,6 +36,9 @@ pub struct ServiceCell {
     unpicked: Tally<{ ExchangeOutcome::ALL.len() }>,
     picks: Tally<{ PickReason::ALL.len() }>,
     retries: Tally<{ RetryReason::ALL.len() }>,
+    messages: [Counter; 2],
+    websockets: Gauge,
+    websocket_durations: Histogram,
 }
 
 impl ServiceCell {
@@ -29,6 +55,22 @@ impl ServiceCell {
     /// An endpoint was picked for this reason.
     pub fn picked(&self, reason: PickReason) {
         self.picks.add(reason as usize);
+    }
+
+    /// So many messages of WebSockets went this way.
+    pub fn messages_passed(&self, direction: MessageDirection, messages: u64) {
+        self.messages[direction as usize].add(messages);
+    }
+
+    /// A WebSocket stands.
+    pub fn websocket_began(&self) {
+        self.websockets.rise();
+    }
+
+    /// A WebSocket that stood ended after this long.
+    pub fn websocket_ended(&self, age: Duration) {
+        self.websockets.fall();
+        self.websocket_durations.record(&DURATION_BOUNDS_US, age);
     }
 
     /// An exchange was sent to another endpoint for this reason.
@@ -57,6 +99,23 @@ impl ServiceStats {
     /// Each worker's histogram of exchange durations, over [`DURATION_BOUNDS_US`].
     pub fn durations(&self) -> impl Iterator<Item = &Histogram> {
         self.0.iter().map(|c| &c.durations)
+    }
+
+    /// Messages of WebSockets that went this way.
+    #[must_use]
+    pub fn messages_total(&self, direction: MessageDirection) -> u64 {
+        self.0.iter().map(|c| c.messages[direction as usize].get()).sum()
+    }
+
+    /// WebSockets that stand.
+    #[must_use]
+    pub fn websockets(&self) -> u64 {
+        self.0.iter().map(|c| c.websockets.get()).sum()
+    }
+
+    /// Each worker's histogram of the durations of WebSockets, over [`DURATION_BOUNDS_US`].
+    pub fn websocket_durations(&self) -> impl Iterator<Item = &Histogram> {
+        self.0.iter().map(|c| &c.websocket_durations)
     }
 
     /// Exchanges that ended so without an endpoint.

@@ -11,7 +11,7 @@ impl Engine {
     /// An exchange cannot go on: the client gets an answer that says why, or a reset if its answer had begun.
     pub(super) fn fail(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
         let status = match outcome {
-            ExchangeOutcome::UpstreamProtocolError => 502,
+            ExchangeOutcome::UpstreamProtocolError | ExchangeOutcome::WebSocketNotTaken => 502,
             ExchangeOutcome::BodyTooLarge => 413,
             ExchangeOutcome::RequestTimeout
             | ExchangeOutcome::TryTimeout
@@ -52,6 +52,10 @@ impl Engine {
                     None => list.push(":status", status.as_bytes()),
                 }
                 list.push("content-type", if is_grpc { b"application/grpc" } else { b"text/plain" });
+            }
+            if outcome == ExchangeOutcome::WebSocketRefused {
+                // The version that is taken (RFC 6455 §4.4).
+                list.push("sec-websocket-version", b"13");
             }
             let text = format!("{}: {}", outcome.code(), outcome.why());
             if is_grpc {
