@@ -98,7 +98,7 @@ impl Engine {
             ex.upstream.at = None;
             self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
             let is_whole = self.exchanges[exchange].is_replayable;
-            if is_whole && before != Some(false) && !self.exchanges[exchange].kind.needs_own_upstream() {
+            if is_whole && before != Some(false) && !self.exchanges[exchange].kind.is_session() {
                 self.wait(now, exchange, pool_key);
             } else {
                 self.move_on(now, exchange, ExchangeOutcome::UpstreamProtocolError);
