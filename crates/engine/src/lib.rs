@@ -14,6 +14,7 @@ mod grpc_timeout;
 mod grpc_web;
 mod indexing;
 mod keys;
+mod nonces;
 mod output;
 mod relay;
 mod request;
@@ -24,6 +25,7 @@ mod slots;
 mod spares;
 mod timers;
 mod upstream;
+mod websocket;
 mod window;
 
 pub use action::{Action, ConnectFailure, PeerEnd};

@@ -1,6 +1,6 @@
 //! Counts of one service that belong to no single endpoint. The engine writes them, the control side reads them.
 
-use super::{Cells, Counter, DURATION_BOUNDS_US, Histogram, Tally};
+use super::{Cells, Counter, DURATION_BOUNDS_US, Gauge, Histogram, Tally};
 use crate::id::WorkerIndex;
 use crate::reason::{ExchangeOutcome, PickReason, RetryReason};
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub struct ServiceCell {
     picks: Tally<{ PickReason::ALL.len() }>,
     retries: Tally<{ RetryReason::ALL.len() }>,
     messages: [Counter; MessageDirection::ALL.len()],
+    websockets: Gauge,
+    websocket_durations: Histogram,
 }
 
 impl ServiceCell {
@@ -58,6 +60,17 @@ impl ServiceCell {
     /// So many messages (of a WebSocket) or events (server-sent) went this way.
     pub fn messages(&self, direction: MessageDirection, n: u64) {
         self.messages[direction as usize].add(n);
+    }
+
+    /// A WebSocket stands.
+    pub fn websocket_began(&self) {
+        self.websockets.rise();
+    }
+
+    /// A WebSocket that stood ended after this long.
+    pub fn websocket_ended(&self, age: Duration) {
+        self.websockets.fall();
+        self.websocket_durations.record(&DURATION_BOUNDS_US, age);
     }
 
     /// An exchange was sent to another endpoint for this reason.
@@ -86,6 +99,17 @@ impl ServiceStats {
     /// Each worker's histogram of exchange durations, over [`DURATION_BOUNDS_US`].
     pub fn durations(&self) -> impl Iterator<Item = &Histogram> {
         self.0.iter().map(|c| &c.durations)
+    }
+
+    /// WebSockets that stand.
+    #[must_use]
+    pub fn websockets(&self) -> u64 {
+        self.0.iter().map(|c| c.websockets.get()).sum()
+    }
+
+    /// Each worker's histogram of the durations of WebSockets, over [`DURATION_BOUNDS_US`].
+    pub fn websocket_durations(&self) -> impl Iterator<Item = &Histogram> {
+        self.0.iter().map(|c| &c.websocket_durations)
     }
 
     /// Exchanges that ended so without an endpoint.

@@ -86,6 +86,7 @@ impl Http2 {
             header_table_size: if self.is_tableless { 0 } else { default.header_table_size },
             initial_window_size: limits.stream_window,
             max_header_list_size: limits.header_list_bytes as u32,
+            enable_connect_protocol: !is_upstream,
             ..default
         };
         if is_upstream {

@@ -321,6 +321,11 @@ impl Conn {
         self.streams.len() + self.client().map_or(0, |c| c.places_held as usize)
     }
 
+    /// Whether its peer takes WebSockets on streams (RFC 8441).
+    pub(crate) fn takes_websockets(&self) -> bool {
+        self.http2().is_some_and(|http2| http2.peer.enable_connect_protocol)
+    }
+
     /// Exchanges that an upstream could take now.
     pub(crate) fn free_streams(&self, most: u32) -> u32 {
         match &self.role {

@@ -12,7 +12,7 @@ impl Engine {
     /// An exchange cannot go on: the client gets an answer that says why, or a reset if its answer had begun.
     pub(super) fn fail(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
         let status = match outcome {
-            ExchangeOutcome::UpstreamProtocolError => 502,
+            ExchangeOutcome::UpstreamProtocolError | ExchangeOutcome::WebSocketNotTaken => 502,
             ExchangeOutcome::BodyTooLarge => 413,
             ExchangeOutcome::RequestTimeout
             | ExchangeOutcome::TryTimeout
@@ -68,6 +68,10 @@ impl Engine {
                 if let Some(web) = &web {
                     web.put_cors(&mut list, &mut self.store);
                 }
+            }
+            if outcome == ExchangeOutcome::WebSocketRefused {
+                // The version that is taken (RFC 6455 §4.4).
+                list.push("sec-websocket-version", b"13");
             }
             let text = format!("{}: {}", outcome.code(), outcome.why());
             if is_grpc {

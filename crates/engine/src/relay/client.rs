@@ -6,7 +6,7 @@ use crate::exchange::{Exchange, Kind, Leg, Side};
 use crate::forwarded;
 use crate::grpc_web::Preflight;
 use crate::keys::{ConnKey, ExchangeKey};
-use crate::request::{RequestHead, View, check_request, check_trailers};
+use crate::request::{Protocol, RequestHead, View, check_request, check_trailers};
 use evenkeel_core::policy::{HeaderRules, Retry, RoutePolicy};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
@@ -123,8 +123,9 @@ impl Engine {
             Err(_) => return self.bad_request(now, key, stream, list),
         };
         let exchange = self.open_exchange(now, key, stream, list, head, is_end);
-        if asks_websocket {
-            self.exchanges[exchange].kind = Kind::WebSocket;
+        if head.protocol == Some(Protocol::Other) {
+            self.answer(now, exchange, ExchangeOutcome::ProtocolNotKnown, 501);
+            return;
         }
         if let Some(grpc_web) = &grpc_web {
             self.exchanges[exchange].web = web;
@@ -133,7 +134,11 @@ impl Engine {
                 return self.answer_preflight(now, exchange, &preflight);
             }
         }
-        if head.is_connect {
+        if asks_websocket || head.protocol == Some(Protocol::WebSocket) {
+            if !self.admit_websocket(now, exchange) {
+                return;
+            }
+        } else if head.is_connect {
             self.answer(now, exchange, ExchangeOutcome::BadRequest, 405);
             return;
         }
@@ -237,6 +242,8 @@ impl Engine {
             kind: Kind::Message,
             is_tunnel: false,
             upgraded_idle: None,
+            heard: now,
+            websocket: None,
             is_idempotent: head.is_idempotent,
             is_grpc: head.is_grpc,
             is_head: head.is_head,

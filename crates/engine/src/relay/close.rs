@@ -93,6 +93,7 @@ impl Engine {
         let open = std::mem::take(&mut conn.streams).in_order();
         let pool = conn.upstream().map(|u| u.pool);
         let was_used = conn.upstream().is_some_and(|u| u.served > 1);
+        let is_own = conn.upstream().is_some_and(|u| u.is_own);
         let is_stale = was_used && conn.http1().is_some_and(|h| !h.has_spoken);
         let Some(pool) = pool else {
             for (_, exchange) in open {
@@ -111,7 +112,7 @@ impl Engine {
             CloseReason::EndpointRemoved | CloseReason::EndpointTerminating | CloseReason::ServiceRemoved
         );
         if matches!(before, Phase::Connecting | Phase::Greeting) {
-            if let Some(pool) = self.pools.get_mut(pool) {
+            if let Some(pool) = self.pools.get_mut(pool).filter(|_| !is_own) {
                 pool.opening -= 1;
             }
             if before == Phase::Greeting && self.falls_back(pool, reason) {

@@ -66,7 +66,8 @@ impl Engine {
         is_end: bool,
     ) {
         let ex = &mut self.exchanges[exchange];
-        let is_answered = ex.is_answered;
+        let (is_answered, is_websocket) = (ex.is_answered, ex.websocket.is_some());
+        ex.heard = now;
         let leg = ex.leg_mut(side);
         let announced = leg.announced.map(|left| left.checked_sub(payload.len() as u64));
         if announced == Some(None)
@@ -88,6 +89,8 @@ impl Engine {
         if payload.is_empty() && !is_end {
             // An empty frame means nothing to the other side, which might count it as an attack.
             self.credit(now, exchange, side, 0);
+        } else if is_websocket {
+            self.websocket_bytes(now, exchange, side, payload, is_end);
         } else if self.exchanges[exchange].web.is_some() {
             self.forward_web(now, exchange, side, payload, is_end);
         } else {
@@ -115,7 +118,7 @@ impl Engine {
     /// Where there is no window, a peer is held back by not reading from it.
     fn hold_back(&mut self, exchange: ExchangeKey, side: Side) {
         let Some(ex) = self.exchanges.get_mut(exchange) else { return };
-        let is_kept = side == Side::Client && ex.upstream.at.is_none();
+        let is_kept = side == Side::Client && (ex.upstream.at.is_none() || ex.awaits_tunnel());
         let leg = ex.leg_mut(side);
         let Some((key, _)) = leg.at else { return };
         let waits = leg.uncredited as usize;
@@ -186,7 +189,7 @@ impl Engine {
                 let before = ex.replay.capacity();
                 ex.replay.extend_from_slice(payload);
                 self.replay_bytes += ex.replay.capacity() - before;
-            } else if ex.upstream.at.is_some() {
+            } else if ex.upstream.at.is_some() && !ex.awaits_tunnel() {
                 self.stay(exchange);
             } else {
                 self.stats.refused(Limit::BufferedBytes);
@@ -196,8 +199,9 @@ impl Engine {
         }
         let to = from.other();
         let ex = &mut self.exchanges[exchange];
+        let awaits_tunnel = ex.awaits_tunnel();
         let leg = ex.leg_mut(to);
-        let Some((key, stream)) = leg.at else {
+        let Some((key, stream)) = leg.at.filter(|_| !awaits_tunnel) else {
             // It waits for a connection; what came is in `replay`.
             return;
         };

@@ -27,10 +27,10 @@ impl Engine {
     /// if all were tried.
     pub(super) fn pick(&mut self, now: Moment, exchange: ExchangeKey, last: ExchangeOutcome) -> Option<Pick> {
         let ex = &mut self.exchanges[exchange];
-        let balancer = &mut self.services[ex.service].balancer;
-        let mut picked = balancer.pick(now, &ex.tried);
+        let service = &mut self.services[ex.service];
+        let mut picked = service.pick(now, ex);
         if picked == Err(NoPickReason::AllTried) && ex.may_ask_again() {
-            picked = balancer.pick(now, &ex.tried);
+            picked = service.pick(now, ex);
         }
         let outcome = match picked {
             Ok(pick) => return Some(pick),
@@ -39,9 +39,11 @@ impl Engine {
                 ExchangeOutcome::UpstreamGone
             }
             Err(NoPickReason::AllTried) => last,
-            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing | NoPickReason::AllFull) => {
+            Err(NoPickReason::AllFull) => {
+                self.stats.refused(Limit::EndpointSessions);
                 ExchangeOutcome::NoEndpoint
             }
+            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing) => ExchangeOutcome::NoEndpoint,
         };
         self.fail(now, exchange, outcome);
         None
@@ -58,9 +60,19 @@ impl Engine {
         ex.pool = Some(pool);
         ex.sent = now;
         self.pools[pool].exchanges += 1;
-        self.pools[pool].endpoint.stats.cell(self.worker).exchange_began();
+        let kind = ex.kind;
+        let cell = self.pools[pool].endpoint.stats.cell(self.worker);
+        cell.exchange_began();
+        if kind.is_session() {
+            cell.session_began();
+        }
         let most = self.services[self.pools[pool].service].service.policy.upstream.max_streams;
-        if self.exchanges[exchange].kind.needs_own_upstream() {
+        let is_own = match kind {
+            Kind::Message => false,
+            Kind::Tunnel => true,
+            Kind::WebSocket => !self.goes_over_http2(exchange, pool),
+        };
+        if is_own {
             return self.open_own(now, exchange, pool);
         }
         let ex = &self.exchanges[exchange];
@@ -98,15 +110,16 @@ impl Engine {
         let pool = &self.pools[pool_key];
         let policy = self.services[pool.service].service.policy;
         let speech = self.speech_for(pool_key, pool.pending.front().copied());
-        let each = match speech {
-            Speech::Http1(_) | Speech::Raw => 1,
-            Speech::Unknown if pool.is_http1 == Some(true) => 1,
-            Speech::Unknown | Speech::Http2(_) => policy.upstream.max_streams as usize,
+        let is_http1 = match speech {
+            Speech::Http1(_) | Speech::Raw => true,
+            Speech::Unknown => pool.is_http1 == Some(true),
+            Speech::Http2(_) => false,
         };
+        let each = if is_http1 { 1 } else { policy.upstream.max_streams as usize };
         if pool.pending.len() <= pool.opening as usize * each {
             return;
         }
-        if pool.conns.len() >= policy.upstream.max_connections as usize {
+        if pool.conns.len() >= policy.upstream.most_connections(is_http1) as usize {
             self.stats.refused(Limit::UpstreamConnections);
             return;
         }
@@ -133,15 +146,19 @@ impl Engine {
             cancelled: Cancelled::default(),
         };
         let conn = self.conns.insert(Conn::new(Role::Upstream(side), Phase::Connecting, speech, now));
-        pool.conns.push(conn);
-        pool.opening += 1;
+        if is_own {
+            pool.own.push(conn);
+        } else {
+            pool.conns.push(conn);
+            pool.opening += 1;
+        }
         self.actions.push(Action::Connect { conn, address, service });
         self.arm_conn(conn, now + timeout);
         conn
     }
 
     /// Opens a connection for one exchange, which goes there as soon as it stands.
-    fn open_own(&mut self, now: Moment, exchange: ExchangeKey, pool: PoolKey) {
+    pub(super) fn open_own(&mut self, now: Moment, exchange: ExchangeKey, pool: PoolKey) {
         let speech = match self.exchanges[exchange].kind {
             Kind::Tunnel => Speech::Raw,
             Kind::Message | Kind::WebSocket => Speech::Http1(Box::default()),
@@ -188,9 +205,9 @@ impl Engine {
 
     /// A connection that was asked for stands.
     pub(super) fn count_opened(&mut self, key: ConnKey) {
-        let Some(pool_key) = self.conns[key].upstream().map(|u| u.pool) else { return };
+        let Some((pool_key, is_own)) = self.conns[key].upstream().map(|u| (u.pool, u.is_own)) else { return };
         let pool = &mut self.pools[pool_key];
-        pool.opening -= 1;
+        pool.opening -= u32::from(!is_own);
         let endpoint = &pool.endpoint;
         endpoint.stats.cell(self.worker).upstream_opened();
         let service = self.services[pool.service].service.id;
@@ -224,6 +241,9 @@ impl Engine {
 
     /// Puts a request on a connection's wire.
     pub(super) fn send_request(&mut self, now: Moment, exchange: ExchangeKey, key: ConnKey) {
+        if !self.may_take_websocket(now, exchange, key) {
+            return;
+        }
         let (conn, ex) = (&mut self.conns[key], &mut self.exchanges[exchange]);
         let window = conn.first_window();
         let policy = self.services[ex.service].service.policy.upstream;
@@ -251,9 +271,14 @@ impl Engine {
         ex.sent_times += 1;
         ex.upstream = Leg::new(Some((key, stream)), window, i64::from(self.limits.stream_window));
         let has_more = !ex.replay.is_empty() || ex.request_trailers.is_some();
-        let is_end = ex.client.is_received && !has_more;
-        ex.upstream.is_sent = is_end;
-        let put = conn.put_request(stream, is_end, &ex.request, &mut self.store, &mut self.buffers);
+        let has_more = has_more && ex.kind == Kind::Message;
+        let put = if ex.kind == Kind::WebSocket {
+            self.put_websocket_request(exchange, key, stream)
+        } else {
+            let is_end = ex.client.is_received && !has_more;
+            ex.upstream.is_sent = is_end;
+            conn.put_request(stream, is_end, &ex.request, &mut self.store, &mut self.buffers)
+        };
         if put.is_err() {
             self.leave_upstream(now, exchange, None);
             self.answer(now, exchange, ExchangeOutcome::BadRequest, 400);
@@ -311,9 +336,12 @@ impl Engine {
 
     /// Takes a connection out of its pool, which stays: what was open on the connection is still counted there.
     pub(super) fn leave_pool(&mut self, key: ConnKey) {
-        let Some(pool_key) = self.conns.get(key).and_then(Conn::upstream).map(|u| u.pool) else { return };
-        let Some(pool) = self.pools.get_mut(pool_key) else { return };
-        pool.conns.retain(|&c| c != key);
+        let Some(upstream) = self.conns.get(key).and_then(Conn::upstream) else { return };
+        let Some(pool) = self.pools.get_mut(upstream.pool) else { return };
+        let list = if upstream.is_own { &mut pool.own } else { &mut pool.conns };
+        if let Some(place) = list.iter().position(|&c| c == key) {
+            list.remove(place);
+        }
     }
 
     /// A pool goes with its last connection if its endpoint is gone.

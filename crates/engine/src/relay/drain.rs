@@ -2,6 +2,7 @@
 //! ends, and one deadline.
 
 use super::clock::PING_WAIT;
+use super::websocket::GOING_AWAY;
 use super::{Engine, Wake};
 use crate::conn::{GoAwaySent, Phase};
 use crate::keys::ConnKey;
@@ -117,7 +118,9 @@ impl Engine {
             self.drain_progress.cut_sessions += 1;
             self.drain_progress.cut_exchanges += open.len() as u64;
             for (_, exchange) in open {
-                if self.exchanges.has(exchange) {
+                if self.exchanges.get(exchange).is_some_and(|ex| ex.websocket.is_some()) {
+                    self.cut_websocket(now, exchange, GOING_AWAY, CloseReason::DrainDeadline);
+                } else if self.exchanges.has(exchange) {
                     self.fail(now, exchange, ExchangeOutcome::Drained);
                 }
             }

@@ -195,7 +195,7 @@ impl Engine {
         http1.has_spoken = true;
         http1.minor = line.minor;
         if line.status == 101 {
-            self.changed_protocol(now, key, exchange, list);
+            self.changed_protocol(now, exchange, list);
             return Step::Took(n);
         }
         if line.status < 200 {

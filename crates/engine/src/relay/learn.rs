@@ -82,8 +82,7 @@ impl Engine {
         let before = self.pools[pool_key].is_http1.replace(false);
         for other in self.pools[pool_key].conns.clone() {
             let conn = &mut self.conns[other];
-            let is_own = conn.upstream().is_some_and(|u| u.is_own);
-            if is_own || conn.http1().is_none() {
+            if conn.http1().is_none() {
                 continue;
             }
             if conn.phase == Phase::Connecting {
@@ -99,7 +98,7 @@ impl Engine {
             ex.upstream.at = None;
             self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
             let is_whole = self.exchanges[exchange].is_replayable;
-            if is_whole && before != Some(false) && !self.exchanges[exchange].kind.needs_own_upstream() {
+            if is_whole && before != Some(false) && !self.exchanges[exchange].kind.is_session() {
                 self.wait(now, exchange, pool_key);
             } else {
                 self.move_on(now, exchange, ExchangeOutcome::UpstreamProtocolError);
