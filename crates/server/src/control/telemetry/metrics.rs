@@ -209,6 +209,19 @@ fn exchanges(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
             retries.counter(labels, s.stats.retries_total(reason))?;
         }
     }
+    websockets(page, snapshot)
+}
+
+/// Messages of WebSockets, and how many stand and for how long, under the names that dashboards in the wild query.
+fn websockets(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
+    let help = "Messages of WebSockets, from the client (in) and to it (out)";
+    let mut messages = page.family("messages", help, MetricType::Counter)?;
+    for s in &snapshot.services {
+        for direction in MessageDirection::ALL {
+            let labels = [("service", &*s.name), ("direction", direction.code())];
+            messages.counter(labels, s.stats.messages_total(direction))?;
+        }
+    }
     Ok(())
 }
 
@@ -219,6 +232,9 @@ fn endpoints(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
     let mut active =
         page.family("endpoint_active_exchanges", "Exchanges in flight on the endpoint", MetricType::Gauge)?;
     each_endpoint(snapshot, |labels, e| active.count(labels, e.stats.active_exchanges()))?;
+    let help = "WebSockets and tunnels that the endpoint holds";
+    let mut sessions = page.family("endpoint_sessions", help, MetricType::Gauge)?;
+    each_endpoint(snapshot, |labels, e| sessions.count(labels, e.stats.sessions()))?;
     let mut upstreams =
         page.family("endpoint_upstreams", "Open connections to the endpoint", MetricType::Gauge)?;
     each_endpoint(snapshot, |labels, e| upstreams.count(labels, e.stats.upstreams()))?;

@@ -62,6 +62,24 @@ impl Record {
             .with("failed", figures.failed)
             .with("bytes_in", figures.bytes_in)
             .with("bytes_out", figures.bytes_out)
+            .with_websocket_figures(figures)
+    }
+
+    /// Only where a WebSocket has passed: the records of all others need not be longer for it.
+    fn with_websocket_figures(self, figures: &ConnectionFigures) -> Self {
+        let mut record = self;
+        if figures.messages_in + figures.messages_out > 0 {
+            record =
+                record.with("messages_in", figures.messages_in).with("messages_out", figures.messages_out);
+        }
+        for (field, code) in
+            [("close_code_in", figures.close_code_in), ("close_code_out", figures.close_code_out)]
+        {
+            if let Some(code) = code {
+                record = record.with(field, code.get());
+            }
+        }
+        record
     }
 
     fn with_endpoint(self, endpoint: &EndpointSpec) -> Self {
