@@ -1,5 +1,5 @@
-//! Bytes to frames and back, under limits: HTTP/2 (RFC 9113) with HPACK (RFC 7541), HTTP/1.1 (RFC 9112), and what is
-//! carried behind them: WebSocket (RFC 6455), TLS passed on, the PROXY protocol.
+//! Bytes to frames and back, under limits: HTTP/2 (RFC 9113) with HPACK (RFC 7541), HTTP/1.1 (RFC 9112), WebSocket (RFC 6455),
+//! server-sent events, gRPC-Web, and what comes before them: the PROXY protocol and the first message of a TLS client.
 //!
 //! Pure: no sockets, no clock, no endpoints, no policies. `engine` feeds bytes and time, and acts on what comes out.
 

@@ -28,7 +28,7 @@ impl<'a> Reader<'a> {
 
     /// A pseudo-header of the head that was read last.
     fn text(&self, name: Name) -> String {
-        String::from_utf8(self.list.find(name, &self.store).unwrap_or_default().to_vec()).unwrap()
+        String::from_utf8_lossy(self.list.find(name, &self.store).unwrap_or_default()).into_owned()
     }
 
     /// One message; `None` if more is to come.

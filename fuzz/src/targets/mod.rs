@@ -2,17 +2,23 @@
 //!
 //! A target that panics, ends the process or hangs is a finding too; `hunt` sees to that. New targets are listed here.
 
+mod client_hello;
 mod config;
 mod frames;
+mod grpc_web;
 mod hpack_decode;
 mod hpack_differential;
 mod hpack_h2;
 mod hpack_roundtrip;
 mod http1;
 mod huffman;
+mod pieces;
 mod planted;
+mod proxy_protocol;
 mod relay;
 mod settings;
+mod sse;
+mod websocket;
 
 use crate::tape::Tape;
 
@@ -44,6 +50,11 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "http1", share: 3, make: http1::make, run: http1::run },
     Target { name: "huffman", share: 2, make: huffman::make, run: huffman::run },
     Target { name: "settings", share: 1, make: settings::make, run: settings::run },
+    Target { name: "websocket", share: 1, make: websocket::make, run: websocket::run },
+    Target { name: "proxy_protocol", share: 1, make: proxy_protocol::make, run: proxy_protocol::run },
+    Target { name: "client_hello", share: 1, make: client_hello::make, run: client_hello::run },
+    Target { name: "sse", share: 1, make: sse::make, run: sse::run },
+    Target { name: "grpc_web", share: 1, make: grpc_web::make, run: grpc_web::run },
     Target { name: "relay", share: 12, make: relay::make, run: relay::run },
     Target { name: "config", share: 3, make: config::make, run: config::run },
     Target { name: "endpoints_file", share: 2, make: config::make_endpoints, run: config::run_endpoints },

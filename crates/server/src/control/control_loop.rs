@@ -6,15 +6,15 @@
 use super::admin::{self, AdminBindError, AdminListener, STALL_LIMIT, Scope};
 use super::discovery::{Answer, Discovery, DiscoverySettings};
 use super::event::{Happening, What};
-use super::operator::{Applied, Operator};
+use super::operator::{Applied, Operator, Refusal};
 use super::reload::{ConfigFile, ConfigSource};
 use super::signals::{Signal, Signals};
 use super::state::State;
 use super::telemetry::chronicle::Chronicle;
 use super::telemetry::log::Log;
-use super::watch::{POLL_INTERVAL, Sight, WatchedFile};
+use super::watch::{POLL_INTERVAL, Sight, WatchedFile, watch_set};
 use crate::clock::Clock;
-use crate::dataplane::{BindError, DataPlane, DrainReport};
+use crate::dataplane::{DataPlane, DrainReport};
 use evenkeel_config::model::Config;
 use evenkeel_core::event::Event;
 use std::net::SocketAddr;
@@ -46,9 +46,9 @@ pub enum StartError {
     /// Threads, epoll or the control runtime cannot be had.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
-    /// A listener's address cannot be had.
+    /// The configuration cannot run.
     #[error(transparent)]
-    Listen(#[from] BindError),
+    Refused(#[from] Refusal),
     /// An address of the admin API cannot be had.
     #[error(transparent)]
     Admin(#[from] AdminBindError),
@@ -57,7 +57,7 @@ pub enum StartError {
 /// What the handle asks of the loop.
 pub(super) enum Command {
     /// Make this the running configuration.
-    Apply(Box<Config>, blocking::Sender<Result<Applied, BindError>>),
+    Apply(Box<Config>, blocking::Sender<Result<Applied, Refusal>>),
     /// End as by SIGTERM.
     Drain,
     /// End at once.
@@ -100,6 +100,7 @@ pub(super) struct ControlLoop {
     signals: Signals,
     file: Option<ConfigFile>,
     sights: mpsc::Receiver<Sight>,
+    certificates_changed: mpsc::Receiver<()>,
     stalled: Option<u16>,
     is_stopping: bool,
     drain: Option<Drain>,
@@ -154,6 +155,8 @@ impl ControlLoop {
                 Some(file)
             }
         };
+        let (changed, certificates_changed) = mpsc::channel(1);
+        tokio::spawn(watch_set(operator.certificate_files(), changed));
         let this = Self {
             state: state.clone(),
             operator,
@@ -163,6 +166,7 @@ impl ControlLoop {
             signals,
             file,
             sights,
+            certificates_changed,
             stalled: None,
             is_stopping: false,
             drain: None,
@@ -185,6 +189,7 @@ impl ControlLoop {
                 Some(answer) = self.answers.recv() => self.operator.take(answer),
                 _ = tick.tick() => self.tick(),
                 Some(sight) = self.sights.recv() => self.look_into(&sight),
+                Some(()) = self.certificates_changed.recv() => self.operator.read_certificates(),
                 _ = self.events.recv_many(&mut events, EVENTS_AT_ONCE), if !self.events.is_closed() => {
                     self.tell(&mut events);
                 }

@@ -8,7 +8,7 @@ use evenkeel_core::event::EventKind;
 use evenkeel_core::time::Moment;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What happened, and when.
 #[derive(Clone, Debug)]
@@ -100,6 +100,27 @@ pub enum What {
     RestartNeeded {
         /// The key.
         setting: &'static str,
+    },
+    /// Certificates were read again, and new connections get them.
+    CertificatesRenewed {
+        /// The listener's or service's name.
+        of: Arc<str>,
+        /// When the first of them ends.
+        valid_until: Option<SystemTime>,
+    },
+    /// Certificates were read again and cannot be used; those before stay.
+    CertificatesRefused {
+        /// The listener's or service's name.
+        of: Arc<str>,
+        /// What is wrong, with the path.
+        why: String,
+        /// When the first of those in use ends.
+        valid_until: Option<SystemTime>,
+    },
+    /// The endpoints of a service are believed whoever they are.
+    UpstreamsUnverified {
+        /// The service's name.
+        service: Arc<str>,
     },
     /// A worker has not begun a turn for too long while it had work.
     WorkerStalled {

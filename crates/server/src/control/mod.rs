@@ -5,10 +5,12 @@
 //! code of the process is below this module.
 //!
 //! Below it, from the bottom: `event`, `load_window`, `watch` (plain values and files); `discovery`, `reload`,
+//! `certificates`,
 //! `publisher` (what comes in, what goes out); `state` (what is shared); `telemetry`, `admin` (who tells it);
 //! `operator`, `control_loop` (who acts).
 
 pub mod admin;
+pub mod certificates;
 mod control_loop;
 pub mod discovery;
 pub mod event;
@@ -25,6 +27,6 @@ mod test_config;
 pub mod watch;
 
 pub use control_loop::{ExitReport, StartError};
-pub use operator::Applied;
+pub use operator::{Applied, Refusal};
 pub use reload::{ConfigFile, ConfigSource};
 pub use server::{ApplyError, LogTo, Options, Server, SignalsTo, run};

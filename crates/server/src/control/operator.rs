@@ -3,18 +3,24 @@
 //! Owns the running configuration, the publisher and the discovery; refuses to know when things arrive: that is the
 //! control loop's, which alone calls it.
 
+use super::certificates::{CertificateError, Certificates, News, TlsSettings};
 use super::discovery::{Answer, Discovery, Outcome};
 use super::event::What;
 use super::publisher::{Publication, Publisher};
 use super::reload::{Changes, in_lines};
 use super::state::State;
 use super::telemetry::chronicle::Chronicle;
+use crate::dataplane::transport::TlsContexts;
 use crate::dataplane::{BindError, Binding};
 use evenkeel_config::Mistakes;
 use evenkeel_config::model::Config;
 use evenkeel_core::snapshot::Snapshot;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::SystemTime;
+use tokio::sync::watch;
 
 /// What became of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +31,26 @@ pub enum Applied {
     Unchanged,
 }
 
+/// Why a configuration cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// A listener's address cannot be had.
+    #[error(transparent)]
+    Listen(#[from] BindError),
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+}
+
 /// Acts on configurations and answers.
 pub(super) struct Operator {
     state: Arc<State>,
     config: Config,
     publisher: Publisher,
+    certificates: Certificates,
+    tls: Arc<TlsContexts>,
+    /// The certificates' files, for whoever watches them.
+    certificate_files: watch::Sender<BTreeSet<PathBuf>>,
     discovery: Discovery,
     pub(super) chronicle: Chronicle,
 }
@@ -38,24 +59,35 @@ impl Operator {
     /// Makes a configuration the first running one: publishes it, binds its listeners, follows its services' sources.
     ///
     /// # Errors
-    /// The first address that cannot be had.
+    /// The first address that cannot be had, or the first certificate.
     pub(super) fn start(
         state: Arc<State>,
         config: &Config,
         workers: u16,
         discovery: Discovery,
         chronicle: Chronicle,
-    ) -> Result<Self, BindError> {
+    ) -> Result<Self, Refusal> {
         state.workers.store(workers, Relaxed);
-        let publisher = Publisher::new(workers);
-        let mut operator = Self { state, config: config.clone(), publisher, discovery, chronicle };
+        let certificates = Certificates::default().prepare(TlsSettings::of(config), SystemTime::now())?;
+        let mut operator = Self {
+            state,
+            config: config.clone(),
+            publisher: Publisher::new(workers),
+            certificates,
+            tls: Arc::default(),
+            certificate_files: watch::Sender::default(),
+            discovery,
+            chronicle,
+        };
         let publication = operator.publisher.apply_config(config, operator.state.clock.now());
+        operator.take_certificates();
         if let Some(publication) = &publication {
             operator.hand_over(&publication.snapshot);
         }
         operator.listen(config)?;
         operator.state.is_listening.store(true, Relaxed);
         operator.chronicle.tell(What::Started { workers: usize::from(workers) });
+        operator.warn_of_unverified();
         for what in publication.into_iter().flat_map(|p| p.happenings) {
             operator.chronicle.tell(what);
         }
@@ -71,8 +103,8 @@ impl Operator {
     /// Makes a configuration the running one, whole or not at all.
     ///
     /// # Errors
-    /// The first address that cannot be had; then everything is as it was.
-    pub(super) fn apply(&mut self, config: Config) -> Result<Applied, BindError> {
+    /// The first address that cannot be had, or the first certificate; then everything is as it was.
+    pub(super) fn apply(&mut self, config: Config) -> Result<Applied, Refusal> {
         let changes = Changes::between(&self.config, &config);
         for &setting in &changes.restart_needed {
             self.chronicle.tell(What::RestartNeeded { setting });
@@ -82,9 +114,19 @@ impl Operator {
             self.chronicle.tell(What::ConfigurationUnchanged);
             return Ok(Applied::Unchanged);
         }
-        let announced = if changes.bindings { self.announce_and_listen(&config)? } else { Vec::new() };
+        let certificates = self.certificates.prepare(TlsSettings::of(&config), SystemTime::now())?;
+        let announced =
+            if changes.bindings { self.announce_and_listen(&config, &certificates)? } else { Vec::new() };
         let publication = self.publisher.apply_config(&config, self.state.clock.now());
+        self.certificates = certificates;
+        self.take_certificates();
+        let is_published = publication.is_some();
         self.publish(publication);
+        if !is_published {
+            // Certificates may be all that changed.
+            self.hand_over(&self.publisher.current().clone());
+        }
+        self.warn_of_unverified();
         for what in announced {
             self.chronicle.tell(what);
         }
@@ -169,10 +211,56 @@ impl Operator {
         snapshot.services.iter().find(|s| *s.name == *service).map_or(0, |s| s.endpoints.endpoints.len())
     }
 
+    /// The files that certificates are made of, as they come to be others.
+    pub(super) fn certificate_files(&self) -> watch::Receiver<BTreeSet<PathBuf>> {
+        self.certificate_files.subscribe()
+    }
+
+    /// Some of those files changed: new connections get what they hold now, those that stand keep what they have.
+    pub(super) fn read_certificates(&mut self) {
+        let news = self.certificates.read_again(SystemTime::now());
+        if news.iter().any(|news| matches!(news, News::Renewed { .. })) {
+            self.take_certificates();
+            self.hand_over(&self.publisher.current().clone());
+        }
+        for news in news {
+            self.chronicle.tell(match news {
+                News::Renewed { of, valid_until } => What::CertificatesRenewed { of, valid_until },
+                News::Refused { of, why, valid_until } => What::CertificatesRefused { of, why, valid_until },
+            });
+        }
+    }
+
+    /// Makes the certificates what the data plane is given next.
+    fn take_certificates(&mut self) {
+        self.tls = Arc::new(self.contexts(&self.certificates));
+        *self.state.certificate_ends() = self.certificates.ends();
+        self.certificate_files.send_replace(self.certificates.files());
+    }
+
+    fn contexts(&self, certificates: &Certificates) -> TlsContexts {
+        certificates.contexts(|name| self.publisher.listener_id(name), |name| self.publisher.service_id(name))
+    }
+
+    fn warn_of_unverified(&mut self) {
+        for service in self.certificates.unverified() {
+            self.chronicle.tell(What::UpstreamsUnverified { service });
+        }
+    }
+
     /// Lets the data plane know the new listeners, and binds them. Returns what happened with the announcement.
-    fn announce_and_listen(&mut self, config: &Config) -> Result<Vec<What>, BindError> {
+    fn announce_and_listen(
+        &mut self,
+        config: &Config,
+        certificates: &Certificates,
+    ) -> Result<Vec<What>, BindError> {
         let before = self.publisher.current().clone();
         let announced = self.publisher.announce(config, self.state.clock.now());
+        // Those that run keep theirs until all is bound.
+        let mut tls = self.contexts(certificates);
+        tls.listeners.extend(self.tls.listeners.iter().map(|(id, own)| (*id, own.clone())));
+        tls.services.extend(self.tls.services.iter().map(|(id, own)| (*id, own.clone())));
+        self.tls = Arc::new(tls);
         let happenings = match announced {
             Some(Publication { snapshot, happenings }) => {
                 self.hand_over(&snapshot);
@@ -181,6 +269,7 @@ impl Operator {
             None => Vec::new(),
         };
         if let Err(error) = self.listen(config) {
+            self.take_certificates();
             if let Some(publication) = self.publisher.retract(&before) {
                 self.hand_over(&publication.snapshot);
             }
@@ -229,6 +318,6 @@ impl Operator {
     fn hand_over(&mut self, snapshot: &Arc<Snapshot>) {
         self.chronicle.learn_names(snapshot);
         self.state.snapshot.store(snapshot.clone());
-        self.state.data_plane.apply(snapshot);
+        self.state.data_plane.apply(snapshot, &self.tls);
     }
 }

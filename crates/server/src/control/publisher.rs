@@ -70,6 +70,12 @@ impl Publisher {
         self.listeners.get(name).map(|known| known.id)
     }
 
+    /// The id of a service that was announced or applied.
+    #[must_use]
+    pub fn service_id(&self, name: &str) -> Option<ServiceId> {
+        self.services.get(name).map(|known| known.writer.service())
+    }
+
     /// Adds what is new in a configuration to what runs, and changes nothing else: the data plane then knows every
     /// listener that is about to be bound. Followed by [`Publisher::apply_config`] or [`Publisher::retract`].
     pub fn announce(&mut self, config: &Config, now: Moment) -> Option<Publication> {

@@ -2,11 +2,10 @@
 
 use super::control_loop::{AdminAddresses, Beginning, Command, ControlLoop, ExitReport, StartError};
 use super::discovery::DiscoverySettings;
-use super::operator::Applied;
+use super::operator::{Applied, Refusal};
 use super::reload::ConfigSource;
 use super::state::State;
 use super::telemetry::log::{LibraryLog, Log};
-use crate::dataplane::BindError;
 use evenkeel_config::model::Config;
 use std::io;
 use std::net::SocketAddr;
@@ -51,9 +50,9 @@ pub struct Options {
 /// Why a configuration was not applied; the running one stays whole.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// An address cannot be had.
+    /// It cannot run.
     #[error(transparent)]
-    Listen(#[from] BindError),
+    Refused(#[from] Refusal),
     /// The server has ended.
     #[error("the server has ended")]
     Ended,

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 use tokio::sync::broadcast;
 
 /// Events that wait for a slow subscriber of the event stream; one that is slower loses the oldest and is told so.
@@ -98,6 +99,7 @@ pub struct State {
     pub events: broadcast::Sender<StreamEvent>,
     addresses: Mutex<Vec<(Arc<str>, SocketAddr)>>,
     discovery: Mutex<HashMap<Arc<str>, DiscoveryStatus>>,
+    certificate_ends: Mutex<Vec<(Arc<str>, SystemTime)>>,
     ejections: Mutex<CountsByReason>,
     discovery_failures: Mutex<CountsByReason>,
     windows: Mutex<LoadWindows>,
@@ -118,6 +120,7 @@ impl State {
             events: broadcast::Sender::new(EVENTS_QUEUED),
             addresses: Mutex::default(),
             discovery: Mutex::default(),
+            certificate_ends: Mutex::default(),
             ejections: Mutex::default(),
             discovery_failures: Mutex::default(),
             windows: Mutex::default(),
@@ -132,6 +135,11 @@ impl State {
     /// What is known of each service's source.
     pub fn discovery(&self) -> MutexGuard<'_, HashMap<Arc<str>, DiscoveryStatus>> {
         locked(&self.discovery)
+    }
+
+    /// When the first certificate of each listener with TLS ends.
+    pub fn certificate_ends(&self) -> MutexGuard<'_, Vec<(Arc<str>, SystemTime)>> {
+        locked(&self.certificate_ends)
     }
 
     /// The recent load of each service.

@@ -2,12 +2,14 @@
 //!
 //! Polling instead of inotify: it works alike on network file systems, bind mounts and the symlink swaps by which
 //! Kubernetes updates a mounted ConfigMap, where a watch on the name sees nothing. Knows nothing of what is in the
-//! file. Called by file discovery and by the reload of the configuration.
+//! file. Called by file discovery, by the reload of the configuration and by that of certificates.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::{mpsc, watch};
 
 /// Time between two looks at a file.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -115,6 +117,29 @@ impl WatchedFile {
     }
 }
 
+/// Says each time that any of a set of files changed, for as long as somebody listens. The set may come to be another.
+pub async fn watch_set(mut set: watch::Receiver<BTreeSet<PathBuf>>, changed: mpsc::Sender<()>) {
+    let mut files: Vec<WatchedFile> = Vec::new();
+    loop {
+        let wanted = set.borrow_and_update().clone();
+        // What was read before a file is watched is not known here, so its first sight counts as a change.
+        files.retain(|file| wanted.contains(file.path()));
+        let known: BTreeSet<_> = files.iter().map(|file| file.path().to_owned()).collect();
+        files.extend(wanted.difference(&known).map(WatchedFile::new));
+        let mut is_news = false;
+        for file in &mut files {
+            is_news |= matches!(file.look().await, Sight::New(_) | Sight::Unreadable(_));
+        }
+        if is_news && changed.send(()).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
+            is_other = set.changed() => if is_other.is_err() { return },
+        }
+    }
+}
+
 async fn look_at(path: &Path) -> io::Result<Look> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() {
@@ -217,6 +242,29 @@ mod tests {
             assert!(matches!(WatchedFile::new(&path).look().await, Sight::New(_)));
             file.set_len(MAX_FILE_BYTES + 1).unwrap();
             assert!(matches!(WatchedFile::new(&path).look().await, Sight::Unreadable(_)));
+        });
+    }
+
+    #[test]
+    fn any_file_of_a_set_that_changes_is_told_and_the_set_may_become_another() {
+        on_runtime(async {
+            let dir = tempfile::tempdir().unwrap();
+            let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
+            std::fs::write(&one, "a").unwrap();
+            let (set, wanted) = watch::channel(BTreeSet::from([one.clone()]));
+            let (changed, mut seen) = mpsc::channel(1);
+            let watching = tokio::spawn(watch_set(wanted, changed));
+            let limit = Duration::from_secs(10);
+            let mut told = async || tokio::time::timeout(limit, seen.recv()).await.unwrap();
+            told().await.expect("it was never seen before");
+            std::fs::write(&one, "bb").unwrap();
+            told().await.expect("it changed");
+            set.send(BTreeSet::from([two.clone()])).unwrap();
+            told().await.expect("there is no such file");
+            std::fs::write(&two, "c").unwrap();
+            told().await.expect("it came");
+            drop(set);
+            watching.await.unwrap();
         });
     }
 }

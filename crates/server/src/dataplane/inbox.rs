@@ -1,5 +1,6 @@
 //! What others tell a worker: the only way into its thread.
 
+use super::transport::TlsContexts;
 use evenkeel_core::id::ListenerId;
 use evenkeel_core::snapshot::Snapshot;
 use evenkeel_core::time::Moment;
@@ -12,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) enum Command {
     /// A client's connection is its own from now on.
     Accepted { stream: TcpStream, listener: ListenerId, peer: SocketAddr },
-    /// A new snapshot holds.
-    Refresh(Arc<Snapshot>),
+    /// A new snapshot holds, and the TLS that goes with it.
+    Refresh { snapshot: Arc<Snapshot>, tls: Arc<TlsContexts> },
     /// Sessions are to end; what is left at the deadline is cut. The thread ends with its last session, once nothing
     /// is accepted any more.
     Drain { deadline: Moment },

@@ -5,6 +5,7 @@
 mod acceptor;
 mod inbox;
 mod sockets;
+pub mod transport;
 mod worker;
 
 use crate::clock::Clock;
@@ -25,6 +26,7 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use transport::TlsContexts;
 use worker::{Shared, Worker};
 
 pub use evenkeel_engine::DrainProgress as DrainReport;
@@ -135,11 +137,11 @@ impl DataPlane {
         &self.stats
     }
 
-    /// Gives every worker a new snapshot.
-    pub fn apply(&self, snapshot: &Arc<Snapshot>) {
+    /// Gives every worker a new snapshot, and the TLS that goes with it.
+    pub fn apply(&self, snapshot: &Arc<Snapshot>, tls: &Arc<TlsContexts>) {
         self.snapshot.store(Arc::clone(snapshot));
         for worker in &self.workers {
-            worker.inbox.send(Command::Refresh(Arc::clone(snapshot)));
+            worker.inbox.send(Command::Refresh { snapshot: Arc::clone(snapshot), tls: Arc::clone(tls) });
         }
     }
 
@@ -269,3 +271,6 @@ fn is_out_of_descriptors(error: &std::io::Error) -> bool {
 fn entropy() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! A worker's sockets by the engine's keys, and those that linger after their session.
 
+use super::transport::Transport;
 use evenkeel_core::policy::Timeouts;
 use evenkeel_core::time::Moment;
 use evenkeel_engine::ConnKey;
@@ -41,6 +42,8 @@ const LEAST_PROBE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) stream: TcpStream,
+    /// What its bytes go through.
+    pub(super) transport: Transport,
     pub(super) is_client: bool,
     pub(super) is_connecting: bool,
     /// It may hold input, and stands in the ready queue.
@@ -51,6 +54,22 @@ pub(super) struct Socket {
     pub(super) is_read_closed: bool,
     /// The peer takes nothing more; what it said before is still read.
     pub(super) is_write_failed: bool,
+}
+
+impl Socket {
+    /// Of cleartext, with nothing known of it.
+    pub(super) fn new(stream: TcpStream, is_client: bool) -> Self {
+        Self {
+            stream,
+            transport: Transport::Clear,
+            is_client,
+            is_connecting: false,
+            is_ready: false,
+            is_paused: false,
+            is_read_closed: false,
+            is_write_failed: false,
+        }
+    }
 }
 
 /// The sockets of one worker.
@@ -172,16 +191,7 @@ mod tests {
         stream.set_nonblocking(true).unwrap();
         let mut stream = TcpStream::from_std(stream);
         poll.registry().register(&mut stream, Token(0), Interest::READABLE).unwrap();
-        let socket = Socket {
-            stream,
-            is_client: true,
-            is_connecting: false,
-            is_ready: false,
-            is_read_closed: false,
-            is_paused: false,
-            is_write_failed: false,
-        };
-        sockets.linger(poll.registry(), socket, now);
+        sockets.linger(poll.registry(), Socket::new(stream, true), now);
         peer
     }
 

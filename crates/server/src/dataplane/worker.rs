@@ -2,9 +2,11 @@
 
 use super::inbox::{Command, Inbox};
 use super::sockets::{self, INBOX, Socket, Sockets};
+use super::transport::{TlsContexts, Transport, Wire};
 use crate::clock::Clock;
 use evenkeel_core::event::{Event, EventKind};
 use evenkeel_core::id::ListenerId;
+use evenkeel_core::snapshot::Snapshot;
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
 use evenkeel_engine::{Action, ConnKey, ConnectFailure, DrainProgress, Engine, PeerEnd};
@@ -55,6 +57,15 @@ pub(super) struct Worker {
     events: tokio::sync::mpsc::Sender<Event>,
     ready: VecDeque<ConnKey>,
     buffer: Box<[u8]>,
+    /// Where TLS records are made; none before the first connection with TLS.
+    wire: Option<Box<Wire>>,
+    tls: Arc<TlsContexts>,
+    /// Which services the endpoints that are connected to belong to.
+    snapshot: Arc<Snapshot>,
+    /// Handshakes that went on in this turn.
+    handshakes: usize,
+    /// Those that are ready and wait for the next one.
+    put_by: Vec<ConnKey>,
     dirty: Vec<ConnKey>,
     /// Bytes written in this turn.
     written: usize,
@@ -82,6 +93,11 @@ impl Worker {
             events,
             ready: VecDeque::new(),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            wire: None,
+            tls: Arc::default(),
+            snapshot: Arc::default(),
+            handshakes: 0,
+            put_by: Vec::new(),
             dirty: Vec::new(),
             written: 0,
             actions: Vec::new(),
@@ -108,6 +124,8 @@ impl Worker {
 
     fn turn(&mut self, now: Moment, events: &mut Events) {
         self.written = 0;
+        self.handshakes = 0;
+        self.ready.extend(self.put_by.drain(..));
         self.read_all(now, events);
         self.take_inbox(now);
         self.engine.tick(now);
@@ -144,7 +162,7 @@ impl Worker {
     }
 
     fn timeout(&mut self) -> Duration {
-        if !self.ready.is_empty() || self.engine.has_work() {
+        if !self.ready.is_empty() || !self.put_by.is_empty() || self.engine.has_work() {
             return Duration::ZERO;
         }
         let now = self.clock.now();
@@ -202,11 +220,14 @@ impl Worker {
     /// Reads a socket once and gives the bytes to its session; how many there were.
     fn read(&mut self, now: Moment, key: ConnKey) -> usize {
         let Some(socket) = self.sockets.get(key) else { return 0 };
-        socket.is_ready = false;
         if !self.engine.takes_input(key) {
-            socket.is_paused = true;
+            (socket.is_ready, socket.is_paused) = (false, true);
             return 0;
         }
+        if !matches!(socket.transport, Transport::Clear) {
+            return self.read_secured(now, key);
+        }
+        socket.is_ready = false;
         match socket.stream.read(&mut self.buffer) {
             Ok(0) => {
                 // A peer that ends its side may still read what was just said to it.
@@ -254,7 +275,10 @@ impl Worker {
         for command in self.shared.inbox.take() {
             match command {
                 Command::Accepted { stream, listener, peer } => self.accepted(now, stream, listener, peer),
-                Command::Refresh(snapshot) => self.engine.refresh(now, snapshot),
+                Command::Refresh { snapshot, tls } => {
+                    (self.tls, self.snapshot) = (tls, Arc::clone(&snapshot));
+                    self.engine.refresh(now, snapshot);
+                }
                 Command::Drain { deadline } => {
                     self.is_draining = true;
                     self.engine.begin_drain(now, deadline);
@@ -277,13 +301,9 @@ impl Worker {
             sockets::watch_peer(&stream, &timeouts);
         }
         let socket = Socket {
-            stream,
-            is_client: true,
-            is_connecting: false,
+            transport: self.accepted_transport(listener),
             is_ready: true,
-            is_read_closed: false,
-            is_paused: false,
-            is_write_failed: false,
+            ..Socket::new(stream, true)
         };
         if self.sockets.add(self.poll.registry(), key, socket).is_err() {
             self.shared.inbox.session_ended();
@@ -341,9 +361,10 @@ impl Worker {
         match action {
             Action::Connect { conn, address, .. } => self.connect(now, conn, address),
             Action::Close { conn, is_polite } => {
-                if let Some(socket) = self.forget(conn)
+                if let Some(mut socket) = self.forget(conn)
                     && is_polite
                 {
+                    self.bid_farewell(&mut socket);
                     self.sockets.linger(self.poll.registry(), socket, now);
                 }
             }
@@ -375,15 +396,8 @@ impl Worker {
 
     fn connect(&mut self, now: Moment, key: ConnKey, address: SocketAddr) {
         let opened = TcpStream::connect(address).and_then(|stream| {
-            let socket = Socket {
-                stream,
-                is_client: false,
-                is_connecting: true,
-                is_ready: false,
-                is_read_closed: false,
-                is_paused: false,
-                is_write_failed: false,
-            };
+            let transport = connected_transport(&self.tls, &self.snapshot, address)?;
+            let socket = Socket { transport, is_connecting: true, ..Socket::new(stream, false) };
             self.sockets.add(self.poll.registry(), key, socket)
         });
         if let Err(error) = opened {
@@ -413,19 +427,28 @@ impl Worker {
         if let Some(timeouts) = self.engine.timeouts(key) {
             sockets::watch_peer(&socket.stream, &timeouts);
         }
+        let is_clear = matches!(socket.transport, Transport::Clear);
         self.ready.push_back(key);
-        self.engine.connected(now, key);
+        if is_clear {
+            self.engine.connected(now, key);
+        } else {
+            // The handshake's first record waits to be written; the connection stands when the handshake has ended.
+            self.engine.put_off(key);
+        }
     }
 
     /// Writes what a connection has waiting, as far as its socket takes it and until the turn has written `most` bytes;
     /// true if more waits then.
     fn flush(&mut self, now: Moment, key: ConnKey, most: usize) -> bool {
         loop {
+            let Some(socket) = self.sockets.get(key).filter(|s| !s.is_write_failed) else { return false };
+            if !matches!(socket.transport, Transport::Clear) {
+                return self.flush_secured(now, key, most);
+            }
             let output = self.engine.output(key);
             if output.is_empty() {
                 return false;
             }
-            let Some(socket) = self.sockets.get(key).filter(|s| !s.is_write_failed) else { return false };
             let room = most.saturating_sub(self.written);
             if room == 0 {
                 return true;
@@ -469,6 +492,9 @@ fn failure(error: &std::io::Error) -> ConnectFailure {
         _ => ConnectFailure::Unreachable,
     }
 }
+
+mod secured;
+use secured::connected_transport;
 
 #[cfg(test)]
 mod tests;

@@ -334,9 +334,7 @@ impl<'a> Writer<'a> {
             match field.name {
                 Name::Te if has_te || !value.eq_ignore_ascii_case(b"trailers") => continue,
                 Name::Te => has_te = true,
-                Name::Expect
-                    if ends == EndsHere::REQUEST && value.eq_ignore_ascii_case(b"100-continue") =>
-                {
+                Name::Expect if ends == EndsHere::REQUEST && value.eq_ignore_ascii_case(b"100-continue") => {
                     continue;
                 }
                 Name::Cookie if ends == EndsHere::REQUEST => {

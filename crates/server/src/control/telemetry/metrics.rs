@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::SystemTime;
 
 /// The `Content-Type` of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -319,6 +320,12 @@ fn process(page: &mut Page<'_, '_>, state: &State) -> fmt::Result {
     reloads.counter([("result", "applied")], state.reloads.applied.load(Relaxed))?;
     reloads.counter([("result", "unchanged")], state.reloads.unchanged.load(Relaxed))?;
     reloads.counter([("result", "rejected")], state.reloads.rejected.load(Relaxed))?;
+    let help = "When the first certificate of the listener ends, in seconds since 1970";
+    let mut ends = page.family("certificate_expiry_timestamp_seconds", help, MetricType::Gauge)?;
+    for (listener, end) in state.certificate_ends().iter() {
+        let since = end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        ends.count([("listener", listener)], since.as_secs())?;
+    }
     let mut draining = page.family("draining", "1 while the process ends", MetricType::Gauge)?;
     draining.count([], u64::from(state.is_draining.load(Relaxed)))?;
     let mut build = page.family("build", "What runs", MetricType::Info)?;

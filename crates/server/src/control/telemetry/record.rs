@@ -49,6 +49,13 @@ impl Record {
         self.with(field, u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
     }
 
+    fn with_end(self, valid_until: Option<SystemTime>) -> Self {
+        match valid_until {
+            Some(at) => self.with("valid_until", humantime::format_rfc3339_seconds(at).to_string()),
+            None => self,
+        }
+    }
+
     fn with_detail(self, detail: Option<&'static str>) -> Self {
         match detail {
             Some(detail) => self.with("detail", detail),
@@ -146,6 +153,19 @@ impl Record {
             What::RestartNeeded { setting } => record(LogLevel::Warn, "restart_needed")
                 .with("setting", *setting)
                 .with("message", "this setting is applied at the next start only"),
+            What::CertificatesRenewed { of, valid_until } => {
+                record(LogLevel::Info, "certificates_renewed").with("of", &**of).with_end(*valid_until)
+            }
+            What::CertificatesRefused { of, why, valid_until } => {
+                record(LogLevel::Error, "certificates_refused")
+                    .with("of", &**of)
+                    .with("message", "those before stay in use")
+                    .with("why", why.clone())
+                    .with_end(*valid_until)
+            }
+            What::UpstreamsUnverified { service } => record(LogLevel::Warn, "upstreams_unverified")
+                .with("service", &**service)
+                .with("message", "its endpoints' certificates are not verified: anybody can answer for them"),
             What::WorkerStalled { worker } => {
                 record(LogLevel::Error, "worker_stalled").with("worker", *worker)
             }

@@ -11,6 +11,8 @@ use evenkeel_core::stats::{ListenerStats, ServiceStats};
 use evenkeel_engine::EngineSetup;
 use std::net::{TcpListener, TcpStream as Blocking};
 
+mod secured;
+
 const LISTENER: ListenerId = ListenerId(0);
 
 /// A worker that the test turns by hand, with real sockets on both sides.
@@ -19,7 +21,8 @@ struct Hand {
     events: Events,
     front: TcpListener,
     back: TcpListener,
-    _told: tokio::sync::mpsc::Receiver<Event>,
+    snapshot: Arc<Snapshot>,
+    told: tokio::sync::mpsc::Receiver<Event>,
 }
 
 impl Hand {
@@ -47,7 +50,8 @@ impl Hand {
             routes: RouteTable { routes },
             stats: Arc::new(ListenerStats::new(1)),
         };
-        let snapshot = Snapshot { services: vec![Arc::new(service)], listeners: vec![Arc::new(listener)] };
+        let snapshot =
+            Arc::new(Snapshot { services: vec![Arc::new(service)], listeners: vec![Arc::new(listener)] });
         let stats = Arc::new(WorkerStats::default());
         let clock = Clock::start();
         let setup = EngineSetup {
@@ -56,14 +60,14 @@ impl Hand {
             limits: Limits::default(),
             log_interval: Duration::from_secs(300),
             stats: Arc::clone(&stats),
-            snapshot: Arc::new(snapshot),
+            snapshot: Arc::clone(&snapshot),
         };
         let poll = Poll::new().unwrap();
         let inbox = Inbox::new(mio::Waker::new(poll.registry(), INBOX).unwrap());
         let shared = Arc::new(Shared { inbox, stats, turn_since: AtomicU64::new(0) });
-        let (events, _told) = tokio::sync::mpsc::channel(1024);
+        let (events, told) = tokio::sync::mpsc::channel(1024);
         let worker = Worker::new(poll, clock, Engine::new(setup, clock.now()), shared, events);
-        Self { worker, events: Events::with_capacity(64), front, back, _told }
+        Self { worker, events: Events::with_capacity(64), front, back, snapshot, told }
     }
 
     /// A client, which the worker will find in its inbox.
