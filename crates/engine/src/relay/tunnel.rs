@@ -156,7 +156,11 @@ impl Engine {
             return;
         }
         self.check_pings(now, exchange);
-        if self.exchanges.get(exchange).is_some_and(|ex| ex.websocket.as_ref().is_none_or(|w| w.end.is_none())) {
+        if self
+            .exchanges
+            .get(exchange)
+            .is_some_and(|ex| ex.websocket.as_ref().is_none_or(|w| w.end.is_none()))
+        {
             self.arm_tunnel(now, exchange);
         }
     }
@@ -202,12 +206,7 @@ impl Engine {
     }
 
     /// An endpoint agreed to change the protocol (101).
-    pub(super) fn changed_protocol(
-        &mut self,
-        now: Moment,
-        exchange: ExchangeKey,
-        list: HeaderList,
-    ) {
+    pub(super) fn changed_protocol(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList) {
         if self.is_accepted(exchange, &list) {
             self.websocket_stands(now, exchange, list);
         } else {
