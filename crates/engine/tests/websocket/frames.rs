@@ -45,11 +45,10 @@ proptest! {
                 peer.window(1, 1 << 20);
             }
         }
-        let make: [fn(u8, &[u8]) -> Vec<u8>; 2] = [masked, plain];
         for (from, to, direction) in
             [(client, endpoint, MessageDirection::In), (endpoint, client, MessageDirection::Out)]
         {
-            let (bytes, count) = messages(&sizes, make[direction as usize]);
+            let (bytes, count) = messages(&sizes, if direction == MessageDirection::In { masked } else { plain });
             let (mut rest, mut heard) = (&bytes[..], Vec::new());
             for cut in cuts.iter().cycle() {
                 // Crumbs in frames of HTTP/2 count as a flood; no frame of a client is so small.
