@@ -19,7 +19,7 @@ use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::{HeaderLimits, HeaderList, HeaderStore, IndexPolicy};
 use evenkeel_wire::http1::{Scheme, Unwritable};
 use evenkeel_wire::http2::{DEFAULT_WINDOW, ErrorCode, MAX_STREAM_ID};
-pub(crate) use http1::{Http1, Reading};
+pub(crate) use http1::{Http1, Reading, Writing};
 pub(crate) use http2::Http2;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -137,6 +137,8 @@ pub(crate) enum Input {
     Paused,
     /// It sends no more.
     Ended,
+    /// Its socket is closed already.
+    Gone,
 }
 
 /// A connection.
@@ -481,6 +483,15 @@ impl Conn {
             Speech::Http2(http2) => http2.put_reset(self.output.buffer(pool), stream, code, is_client),
             Speech::Http1(http1) => self.is_aborted |= http1.abort(),
             Speech::Unknown | Speech::Raw => self.is_aborted = true,
+        }
+    }
+
+    /// Whether the end of what is under way to the peer would be taken from the end of the connection.
+    pub(crate) fn ends_by_closing(&self) -> bool {
+        match &self.speech {
+            Speech::Http1(http1) => http1.writing == Writing::UntilClose,
+            Speech::Raw => true,
+            Speech::Http2(_) | Speech::Unknown => false,
         }
     }
 

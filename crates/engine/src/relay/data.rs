@@ -2,7 +2,7 @@
 //! them.
 
 use super::Engine;
-use crate::conn::Input;
+use crate::conn::{Input, Phase};
 use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
@@ -107,10 +107,19 @@ impl Engine {
         true
     }
 
+    /// Whether an exchange has a connection that stands.
+    fn is_sent(&self, exchange: ExchangeKey) -> bool {
+        let at = self.exchanges[exchange].upstream.at;
+        at.and_then(|(key, _)| self.conns.get(key)).is_some_and(|c| c.phase != Phase::Connecting)
+    }
+
     /// Where there is no window, a peer is held back by not reading from it.
     fn hold_back(&mut self, exchange: ExchangeKey, side: Side) {
-        let Some(ex) = self.exchanges.get_mut(exchange) else { return };
-        let is_kept = side == Side::Client && ex.upstream.at.is_none();
+        if !self.exchanges.has(exchange) {
+            return;
+        }
+        let is_kept = side == Side::Client && !self.is_sent(exchange);
+        let ex = &mut self.exchanges[exchange];
         let leg = ex.leg_mut(side);
         let Some((key, _)) = leg.at else { return };
         let waits = leg.uncredited as usize;
@@ -164,6 +173,7 @@ impl Engine {
 
     /// Passes a part of a body on to the other peer.
     fn forward(&mut self, now: Moment, exchange: ExchangeKey, from: Side, payload: &[u8], is_end: bool) {
+        let is_sent = self.is_sent(exchange);
         let ex = &mut self.exchanges[exchange];
         if from == Side::Client && ex.is_replayable {
             if ex.replay.len() + payload.len() <= self.limits.replay_bytes {
@@ -174,7 +184,7 @@ impl Engine {
                 let before = ex.replay.capacity();
                 ex.replay.extend_from_slice(payload);
                 self.replay_bytes += ex.replay.capacity() - before;
-            } else if ex.upstream.at.is_some() {
+            } else if is_sent {
                 self.stay(exchange);
             } else {
                 self.stats.refused(Limit::BufferedBytes);
@@ -184,11 +194,13 @@ impl Engine {
         }
         let to = from.other();
         let ex = &mut self.exchanges[exchange];
-        let leg = ex.leg_mut(to);
-        let Some((key, stream)) = leg.at else {
+        let leg = ex.leg(to);
+        let at = leg.at.filter(|(key, _)| self.conns[*key].phase != Phase::Connecting);
+        let Some((key, stream)) = at else {
             // It waits for a connection; what came is in `replay`.
             return;
         };
+        let leg = self.exchanges[exchange].leg_mut(to);
         let mut sent = 0;
         if leg.backlog.is_empty() {
             let conn = &mut self.conns[key];

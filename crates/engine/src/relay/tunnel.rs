@@ -100,10 +100,11 @@ impl Engine {
         let conn = &mut self.conns[key];
         conn.phase = Phase::Open;
         conn.idle_since = now;
-        let Some(exchange) = conn.streams.get(conn.highest_stream) else {
+        let current = conn.streams.get(conn.highest_stream);
+        self.count_opened(key);
+        let Some(exchange) = current else {
             return self.end_conn(now, key, CloseReason::Rotated, None);
         };
-        self.count_opened(key);
         if self.conns[key].http1().is_some() {
             self.send_request(now, exchange, key);
             return;

@@ -360,7 +360,13 @@ impl Worker {
     fn act(&mut self, now: Moment, action: Action) {
         match action {
             Action::Connect { conn, address, .. } => self.connect(now, conn, address),
-            Action::Close { conn, is_polite } => {
+            Action::Close { conn, is_abort: true, .. } => {
+                if let Some(socket) = self.forget(conn) {
+                    // Then the socket closes with RST; one that is gone by now needs none.
+                    let _ = socket2::SockRef::from(&socket.stream).set_linger(Some(Duration::ZERO));
+                }
+            }
+            Action::Close { conn, is_polite, is_abort: false } => {
                 if let Some(mut socket) = self.forget(conn)
                     && is_polite
                 {

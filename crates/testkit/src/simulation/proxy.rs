@@ -166,7 +166,7 @@ impl Proxy {
     /// # Errors
     /// What does not hold in the engine, or that it does not come to rest.
     pub fn settle(&mut self, around: &mut Surroundings) -> Result<(), String> {
-        let (mut actions, mut dirty) = (Vec::new(), Vec::new());
+        let mut dirty = Vec::new();
         let mut rounds = 0;
         while self.engine.has_work() {
             rounds += 1;
@@ -177,10 +177,7 @@ impl Proxy {
             for key in dirty.drain(..) {
                 self.flush(key, around)?;
             }
-            self.engine.take_actions(&mut actions);
-            for action in actions.drain(..) {
-                self.apply(&action, around)?;
-            }
+            self.apply_all(around)?;
         }
         self.engine.check_invariants()?;
         if self.engine.memory()[0] > self.most_buffered + ONE_TURN {
@@ -195,6 +192,12 @@ impl Proxy {
         Ok(())
     }
 
+    fn apply_all(&mut self, around: &mut Surroundings) -> Result<(), String> {
+        let mut actions = Vec::new();
+        self.engine.take_actions(&mut actions);
+        actions.iter().try_for_each(|action| self.apply(action, around))
+    }
+
     fn apply(&mut self, action: &Action, around: &mut Surroundings) -> Result<(), String> {
         match *action {
             Action::Connect { conn, address, .. } => {
@@ -204,10 +207,14 @@ impl Proxy {
                 self.keys.insert(end, conn);
                 self.opening.insert(end.link, (conn, address));
             }
-            Action::Close { conn, .. } => {
+            Action::Close { conn, is_abort, .. } => {
                 let end = self.forget(conn).ok_or("a connection is closed twice")?;
-                around.note("evenkeel closes", &[u64::from(end.link)]);
-                around.network.close(end, &mut around.schedule);
+                around.note("evenkeel closes", &[u64::from(end.link), u64::from(is_abort)]);
+                if is_abort {
+                    around.network.reset(end, &mut around.schedule, &mut around.prng);
+                } else {
+                    around.network.close(end, &mut around.schedule);
+                }
             }
             Action::Resume { conn } => {
                 let end = *self.ends.get(&conn.to_bits()).ok_or("a connection is resumed that is gone")?;
@@ -231,6 +238,7 @@ impl Proxy {
     /// Whether a connection whose peer has ended its side goes on; writes first what waits for it.
     fn lives_on(&mut self, key: ConnKey, around: &mut Surroundings) -> Result<bool, String> {
         self.flush(key, around)?;
+        self.apply_all(around)?;
         Ok(self.engine.outlives_input(key))
     }
 
