@@ -32,7 +32,7 @@ impl Engine {
             return;
         }
         let spoke = matches!(conn.phase, Phase::Open | Phase::Greeting);
-        if let Some(code) = goaway.filter(|_| spoke) {
+        if let Some(code) = goaway.filter(|_| spoke && conn.http2().is_some()) {
             let last = match conn.goaway_sent() {
                 // What was promised not to be processed never is (RFC 9113 §6.8).
                 GoAwaySent::Final(last) => last,

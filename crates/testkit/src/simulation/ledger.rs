@@ -310,7 +310,8 @@ impl Ledger {
         let tunnel = &mut self.tunnels[number];
         let got = &mut tunnel.got[side];
         if !tunnel.bytes[side ^ 1][*got..].starts_with(bytes) {
-            return Err(format!("tunnel {number}: side {side} got other bytes from {got} on"));
+            let some = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
+            return Err(format!("tunnel {number}: side {side} got other bytes from {got} on: {some:?}"));
         }
         *got += bytes.len();
         Ok(())

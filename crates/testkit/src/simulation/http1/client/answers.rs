@@ -36,9 +36,9 @@ impl Client {
                     self.whole(&Fields::new(), around)?;
                 }
                 around.network.close(end, &mut around.schedule);
-                self.lost(around)?;
+                self.lost(true, around)?;
             }
-            Arrival::Reset => self.lost(around)?,
+            Arrival::Reset => self.lost(false, around)?,
         }
         Ok(())
     }

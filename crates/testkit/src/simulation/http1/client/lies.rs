@@ -4,6 +4,7 @@
 //! Each ends its connection: nothing behind it may come to an endpoint, least of all the request that some hide there.
 
 use super::Client;
+use crate::simulation::http1::writer::Framing;
 use crate::simulation::surroundings::Surroundings;
 use std::time::Duration;
 
@@ -34,7 +35,9 @@ const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nhost: a\r\n\r\n";
 
 impl Client {
     pub(super) fn lie(&mut self, around: &mut Surroundings) {
-        if self.has_ended_side || self.ends_side {
+        // What is said behind a wish for another protocol is in that one, if it is agreed on.
+        let asks_change = self.asked.iter().any(|asked| asked.tunnel.is_some());
+        if self.has_ended_side || self.ends_side || asks_change {
             return;
         }
         let kind = around.prng.below(10);
@@ -53,8 +56,11 @@ impl Client {
             if let Some(asked) = self.asked.back() {
                 around.ledger.distrust(asked.number);
             }
-            self.out.extend_from_slice(around.prng.pick(&[&b"\r\n"[..], b"zz\r\n", b"-1\r\n", b""]));
-            self.upload = None;
+            let is_chunked = self.upload.take().is_some_and(|upload| upload.framing == Framing::Chunked);
+            if is_chunked {
+                let wrong = around.prng.pick(&[&b"\r\n"[..], b"zz\r\n", b"-1\r\n", b""]);
+                self.out.extend_from_slice(wrong);
+            }
             (self.is_last, self.ends_side) = (true, true);
             return;
         }

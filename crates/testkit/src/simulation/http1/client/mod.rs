@@ -190,7 +190,7 @@ impl Client {
         if around.prng.chance(self.habits.breaks) || !is_patient {
             around.note("client breaks", &[u64::from(self.id)]);
             around.network.reset(end, &mut around.schedule, &mut around.prng);
-            self.lost(around)?;
+            self.lost(false, around)?;
             return Ok(false);
         }
         if around.prng.chance(if self.is_paused { 200 } else { self.habits.pauses }) {
@@ -206,7 +206,7 @@ impl Client {
         if is_through && (self.left == 0 || self.is_last) && around.prng.chance(300) {
             around.note("client leaves", &[u64::from(self.id)]);
             around.network.close(end, &mut around.schedule);
-            self.lost(around)?;
+            self.lost(false, around)?;
         }
         Ok(false)
     }
@@ -356,11 +356,12 @@ impl Client {
         }
     }
 
-    /// The connection is gone. Requests behind the one whose answer was due cannot have been looked at.
-    fn lost(&mut self, around: &mut Surroundings) -> Result<(), String> {
+    /// The connection is gone. If all that Evenkeel said was read, requests behind the one whose answer was due cannot
+    /// have been looked at.
+    fn lost(&mut self, has_read_all: bool, around: &mut Surroundings) -> Result<(), String> {
         self.end = None;
         for (place, asked) in std::mem::take(&mut self.asked).into_iter().enumerate() {
-            let is_untouched = (place > 0 || self.is_sent_away) && !self.has_lied;
+            let is_untouched = ((place > 0 && has_read_all) || self.is_sent_away) && !self.has_lied;
             let outcome = if is_untouched { Outcome::Unprocessed } else { Outcome::ConnectionLost };
             around.ledger.end(asked.number, outcome)?;
             if let Some(tunnel) = asked.tunnel {

@@ -161,7 +161,8 @@ impl Conn {
                 return Err("bytes of the new protocol before it was agreed on".to_owned());
             }
             if is_busy && !self.has_lied {
-                return Err("a request before the answer to the one before".to_owned());
+                let rest = String::from_utf8_lossy(&self.reader.take_rest()).into_owned();
+                return Err(format!("a request before the answer to the one before: {rest:?}"));
             }
             if is_busy {
                 return Ok(());
