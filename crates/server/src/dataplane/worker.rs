@@ -222,6 +222,10 @@ impl Worker {
         let Some(socket) = self.sockets.get(key) else { return 0 };
         if !self.engine.takes_input(key) {
             (socket.is_ready, socket.is_paused) = (false, true);
+            // A peer that is gone is heard even while nothing is read.
+            if socket.is_read_closed && matches!(socket.stream.take_error(), Ok(Some(_)) | Err(_)) {
+                self.ended(now, key, PeerEnd::Reset);
+            }
             return 0;
         }
         if !matches!(socket.transport, Transport::Clear) {

@@ -102,7 +102,12 @@ impl Endpoint {
         around.schedule.after(pause, Event::Endpoint(self.index, link));
     }
 
-    pub(super) fn arrived(&mut self, link: u32, arrival: Arrival, around: &mut Surroundings) -> Result<(), String> {
+    pub(super) fn arrived(
+        &mut self,
+        link: u32,
+        arrival: Arrival,
+        around: &mut Surroundings,
+    ) -> Result<(), String> {
         let Some((end, mut first)) = self.undecided.remove(&link) else {
             return self.hand_on(link, arrival, around);
         };
@@ -135,7 +140,9 @@ impl Endpoint {
         if self.http1.has(link) {
             return self.http1.arrived(link, &arrival, around);
         }
-        let Some(side) = self.tunnels.get_mut(&link) else { return self.http2.arrived(link, arrival, around) };
+        let Some(side) = self.tunnels.get_mut(&link) else {
+            return self.http2.arrived(link, arrival, around);
+        };
         side.arrived(&arrival, around)?;
         if side.is_over() {
             self.tunnels.remove(&link);

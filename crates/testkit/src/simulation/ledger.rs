@@ -214,7 +214,8 @@ impl Ledger {
         // Of what a liar says that it did not do, nobody can know.
         if attempt.is_processed && !request.is_distrusted {
             let is_idempotent = request.is_idempotent();
-            let holds = |a: &&Attempt| a.is_processed && !self.may_repeat && !(is_idempotent && a.may_be_stale);
+            let holds =
+                |a: &&Attempt| a.is_processed && !self.may_repeat && !(is_idempotent && a.may_be_stale);
             if let Some(other) = request.attempts.iter().find(holds) {
                 let (a, b) = (other.endpoint, attempt.endpoint);
                 return Err(format!("request {number} is processed twice: by endpoint {a} and {b}"));
@@ -368,7 +369,13 @@ mod tests {
     }
 
     fn attempt(is_processed: bool) -> Attempt {
-        Attempt { endpoint: 0, is_processed, answer: Answer::default(), is_broken: false, may_be_stale: false }
+        Attempt {
+            endpoint: 0,
+            is_processed,
+            answer: Answer::default(),
+            is_broken: false,
+            may_be_stale: false,
+        }
     }
 
     #[test]

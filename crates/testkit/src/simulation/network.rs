@@ -178,6 +178,13 @@ impl Network {
         let cuts = self.weather.cuts;
         let link = &mut self.links[end.link as usize];
         let pipe = &mut link.pipes[usize::from(end.side ^ 1)];
+        // A reset is heard by whoever does not read, and drops what was not read.
+        if pipe.is_paused
+            && pipe.pieces.back().is_some_and(|(at, a)| *a == Arrival::Reset && *at <= schedule.now())
+        {
+            pipe.pieces.clear();
+            return Some(Arrival::Reset);
+        }
         if pipe.is_paused || pipe.pieces.front().is_none_or(|(at, _)| *at > schedule.now()) {
             return None;
         }

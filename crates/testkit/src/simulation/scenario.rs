@@ -2,11 +2,12 @@
 
 use super::http2::{ClientHabits, EndpointHabits, OwnSettings, Shape};
 use super::network::{Cut, Weather};
-use super::{http1, tunnel};
 use super::prng::Prng;
+use super::{http1, tunnel};
 use evenkeel_core::limits::{Limits, Rate};
 use evenkeel_core::policy::{
-    Balance, BalancePolicy, Ejection, RetryOn, RoutePolicy, ServicePolicy, Timeouts, Upstream, UpstreamProtocol,
+    Balance, BalancePolicy, Ejection, RetryOn, RoutePolicy, ServicePolicy, Timeouts, Upstream,
+    UpstreamProtocol,
 };
 use std::time::Duration;
 
@@ -122,7 +123,11 @@ impl Scenario {
                 short_writes: prng.pick(&[0, 50, 300]),
             },
             limits: limits(prng, is_healthy),
-            clients: if is_old { Vec::new() } else { (0..clients).map(|_| client(prng, is_healthy)).collect() },
+            clients: if is_old {
+                Vec::new()
+            } else {
+                (0..clients).map(|_| client(prng, is_healthy)).collect()
+            },
             http1_clients: (0..others[0]).map(|_| http1_client(prng, is_healthy)).collect(),
             tunnels: (0..others[1]).map(|_| tunnel_client(prng, is_healthy)).collect(),
             upstreams: [0, 1].map(|_| prng.pick(protocols)),

@@ -136,7 +136,10 @@ impl SimulatedService {
         Self {
             members,
             groups: (1..).zip(policies).map(group).collect(),
-            listeners: (1..=2).map(|i| listener(i, ListenerProtocol::Http)).chain([listener(3, ListenerProtocol::Tcp)]).collect(),
+            listeners: (1..=2)
+                .map(|i| listener(i, ListenerProtocol::Http))
+                .chain([listener(3, ListenerProtocol::Tcp)])
+                .collect(),
             current: Arc::default(),
             counts: Vec::new(),
             may_repeat: exchanges.iter().any(|policy| policy.retry.on != RetryOn::default()),

@@ -110,7 +110,8 @@ impl<'a> World<'a> {
             Proxy::new(Engine::new(setup, Moment::ZERO), scenario.limits.buffered_bytes as u64 + ONE_READ)
         };
         around.ledger.may_repeat = service.may_repeat;
-        let endpoints = (0..).zip(&scenario.endpoints).map(|(i, habits)| Endpoint::new(i, *habits, !scenario.is_mixed()));
+        let endpoints =
+            (0..).zip(&scenario.endpoints).map(|(i, habits)| Endpoint::new(i, *habits, !scenario.is_mixed()));
         Self {
             scenario,
             proxies: (0..scenario.workers).map(proxy).collect(),
@@ -211,7 +212,6 @@ impl<'a> World<'a> {
         let around = &mut self.around;
         if self.proxies.iter_mut().any(|p| !p.takes_input(end)) {
             around.network.set_paused(end, true, &mut around.schedule);
-            return Ok(());
         }
         let Some(arrival) = around.network.deliver(end, &mut around.schedule, &mut around.prng) else {
             return Ok(());
@@ -331,7 +331,9 @@ impl<'a> World<'a> {
                 // What was sent ahead of an answer that was the last of its connection.
                 Outcome::Unprocessed => self.has_drained || client.is_http1(),
                 // HTTP/1 has no word for that.
-                Outcome::ConnectionLost => self.has_drained && client.is_http1() && request.attempts.is_empty(),
+                Outcome::ConnectionLost => {
+                    self.has_drained && client.is_http1() && request.attempts.is_empty()
+                }
                 Outcome::Failed(_) => false,
             };
             let is_honest = client.is_honest();

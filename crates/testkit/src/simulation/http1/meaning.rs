@@ -53,7 +53,9 @@ mod tests {
         let a = list(":method=GET :scheme=http :path=/ te=trailers cookie=a x=1 cookie=b y=2");
         let b = list(":path=/ :method=GET cookie=a x=1 cookie=b y=2 content-length=0");
         assert_eq!(meaning(&a), meaning(&b));
-        for other in [":path=/ :method=GET x=1 cookie=a cookie=b y=2", ":path=/a :method=GET cookie=a x=1 y=2"] {
+        for other in
+            [":path=/ :method=GET x=1 cookie=a cookie=b y=2", ":path=/a :method=GET cookie=a x=1 y=2"]
+        {
             assert_ne!(meaning(&a), meaning(&list(other)));
         }
     }

@@ -85,8 +85,7 @@ impl Stream {
         endpoint: u32,
         plan: Option<Attempt>,
     ) -> Result<usize, String> {
-        let untouched =
-            Attempt {
+        let untouched = Attempt {
             endpoint,
             is_processed: false,
             answer: Answer::default(),

@@ -140,7 +140,8 @@ impl Client {
                     // Behind a length trailers have no place (RFC 9110 §6.5.2).
                     let has_all = asked.ends != Ends::Chunked || answer.trailers.is_none();
                     let has_those = answer.trailers.as_ref() == Some(trailers);
-                    let is_whole = got == answer.body.length && (has_those || (has_all && trailers.is_empty()));
+                    let is_whole =
+                        got == answer.body.length && (has_those || (has_all && trailers.is_empty()));
                     if attempt.is_broken || !is_whole {
                         let whole = answer.body.length;
                         return Err(format!(

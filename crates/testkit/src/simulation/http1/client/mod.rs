@@ -322,7 +322,9 @@ impl Client {
             }
         }
         request.headers.retain(|(name, _)| name != b"content-type" && name != b"te");
-        for (name, value) in [("sec-websocket-version", "13"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")] {
+        for (name, value) in
+            [("sec-websocket-version", "13"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")]
+        {
             request.headers.push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));
         }
         more.extend([("connection", "Upgrade"), ("upgrade", "websocket")]);
@@ -361,7 +363,9 @@ impl Client {
     fn lost(&mut self, has_read_all: bool, around: &mut Surroundings) -> Result<(), String> {
         self.end = None;
         for (place, asked) in std::mem::take(&mut self.asked).into_iter().enumerate() {
-            let is_untouched = ((place > 0 && has_read_all) || self.is_sent_away) && !self.has_lied;
+            let is_behind = place > 0 || matches!(asked.reading, Reading::Awaiting);
+            let is_untouched =
+                ((place > 0 && has_read_all) || (is_behind && self.is_sent_away)) && !self.has_lied;
             let outcome = if is_untouched { Outcome::Unprocessed } else { Outcome::ConnectionLost };
             around.ledger.end(asked.number, outcome)?;
             if let Some(tunnel) = asked.tunnel {

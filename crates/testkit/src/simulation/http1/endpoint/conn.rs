@@ -112,7 +112,7 @@ impl Conn {
             around.network.reset(self.end, &mut around.schedule, &mut around.prng);
             return Ok(true);
         }
-        if around.prng.chance(habits.lies) && !self.is_tunnel() {
+        if around.prng.chance(habits.lies) && !self.is_tunnel() && !self.is_ending {
             self.lie(index, around);
         }
         self.flush(around);
@@ -288,7 +288,7 @@ impl Conn {
     fn advance(&mut self, around: &mut Surroundings) -> Result<bool, String> {
         let Some(serving) = &mut self.serving else { return Ok(false) };
         let may_begin = serving.has_request_ended || serving.may_begin_early;
-        if serving.has_answered || !may_begin || around.schedule.now() < serving.begins {
+        if self.is_ending || serving.has_answered || !may_begin || around.schedule.now() < serving.begins {
             return Ok(false);
         }
         let prng = &mut around.prng;

@@ -58,8 +58,7 @@ impl Conn {
             (4 | 5, _) => {}
             _ => self.out.extend_from_slice(around.prng.pick(WRONG).as_bytes()),
         }
-        if kind != 1 {
-            self.is_ending = true;
-        }
+        // Whatever came later could be taken for the answer to a request that it has not seen.
+        self.is_ending = true;
     }
 }
