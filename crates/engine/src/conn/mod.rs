@@ -481,6 +481,8 @@ impl Conn {
         let is_client = self.is_client();
         match &mut self.speech {
             Speech::Http2(http2) => http2.put_reset(self.output.buffer(pool), stream, code, is_client),
+            // The answer is whole, and the rest of the request is read and dropped.
+            Speech::Http1(http1) if code == ErrorCode::NoError && http1.writing == Writing::None => {}
             Speech::Http1(http1) => self.is_aborted |= http1.abort(),
             Speech::Unknown | Speech::Raw => self.is_aborted = true,
         }

@@ -237,6 +237,9 @@ impl Network {
             let kept = prng.between(0, pipe.pieces.len());
             pipe.pieces.truncate(kept);
         }
+        // One that has ended its side may still break.
+        pipe.pieces.retain(|(_, arrival)| *arrival != Arrival::Fin);
+        pipe.is_shut = false;
         self.push_end(end, Arrival::Reset, schedule);
         self.stop_reading(end, schedule);
     }

@@ -121,7 +121,7 @@ impl Conn {
             return Ok(true);
         }
         // Between two requests it may end at any time, if that is nobody's loss.
-        let is_idle = self.serving.is_none() && self.out.is_empty() && self.reader.is_between();
+        let is_idle = !self.is_busy() && self.reader.is_between();
         if is_idle && !habits.is_well && around.prng.chance(20) {
             around.note("endpoint ends an idle connection", &[u64::from(index)]);
             around.network.close(self.end, &mut around.schedule);
