@@ -286,7 +286,8 @@ impl Ledger {
     /// Another one has them too.
     pub fn meet_tunnel(&mut self, number: usize) -> Result<(), String> {
         let tunnel = self.tunnels.get_mut(number).ok_or(format!("tunnel {number} was never opened"))?;
-        if std::mem::replace(&mut tunnel.is_met, true) {
+        // A change of protocol that was agreed on and not heard of may be asked for again.
+        if std::mem::replace(&mut tunnel.is_met, true) && tunnel.got[1] > 0 {
             return Err(format!("tunnel {number} came to two endpoints"));
         }
         Ok(())

@@ -75,8 +75,13 @@ impl Client {
         self.is_last |= !head.keeps_alive;
         let index = message::number(&head.fields, "x-attempt").filter(|_| !request.is_distrusted);
         let Some(index) = index else {
-            if is_change {
+            if is_change && !(request.is_distrusted && front.tunnel.is_some()) {
                 return Err(format!("request {number} changes the protocol, and no endpoint said so"));
+            }
+            if is_change && let Some(end) = self.end {
+                // A liar's word: no more comes of it.
+                around.network.reset(end, &mut around.schedule, &mut around.prng);
+                return self.lost(false, around);
             }
             front.reading = Reading::Own;
             if request.is_distrusted {

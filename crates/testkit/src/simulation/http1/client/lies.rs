@@ -37,7 +37,7 @@ impl Client {
     pub(super) fn lie(&mut self, around: &mut Surroundings) {
         // What is said behind a wish for another protocol is in that one, if it is agreed on.
         let asks_change = self.asked.iter().any(|asked| asked.tunnel.is_some());
-        if self.has_ended_side || self.ends_side || asks_change {
+        if self.has_ended_side || self.ends_side || asks_change || self.has_lied {
             return;
         }
         let kind = around.prng.below(10);

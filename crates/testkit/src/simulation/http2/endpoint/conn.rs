@@ -304,7 +304,8 @@ impl Conn {
         if self.streams.len() >= self.own.streams as usize && !self.has_lied {
             return Err(format!("stream {id} is one more than the {} allowed", self.own.streams));
         }
-        let number = message::number(fields, "x-request").ok_or("a request without its number")?;
+        let number = message::number(fields, "x-request")
+            .ok_or(format!("a request without its number: {fields:?}"))?;
         let request = around.ledger.request(number).ok_or("a request that was never sent")?;
         if message::service_of(fields, habits.services) != habits.service {
             return Err(format!("request {number} came to an endpoint of another service"));
