@@ -94,6 +94,7 @@ impl Engine {
         conn.is_aborted |= !open.is_empty() && conn.ends_by_closing();
         let pool = conn.upstream().map(|u| u.pool);
         let was_used = conn.upstream().is_some_and(|u| u.served > 1);
+        let is_own = conn.upstream().is_some_and(|u| u.is_own);
         let is_stale = was_used && conn.http1().is_some_and(|h| !h.has_spoken);
         let Some(pool) = pool else {
             for (_, exchange) in open {
@@ -112,8 +113,14 @@ impl Engine {
             CloseReason::EndpointRemoved | CloseReason::EndpointTerminating | CloseReason::ServiceRemoved
         );
         if matches!(before, Phase::Connecting | Phase::Greeting) {
-            if let Some(pool) = self.pools.get_mut(pool) {
+            if let Some(pool) = self.pools.get_mut(pool).filter(|_| !is_own) {
                 pool.opening -= 1;
+            }
+            if before == Phase::Greeting && self.falls_back(pool, reason) {
+                if self.pools.get(pool).is_some_and(|p| !p.pending.is_empty()) {
+                    self.open_if_needed(now, pool);
+                }
+                return self.drop_pool_if_done(pool);
             }
             // An endpoint is not to blame for its leaving, nor for our own lack of descriptors.
             if !is_planned && reason != CloseReason::ConnectNoDescriptors {
@@ -203,7 +210,9 @@ impl Engine {
             }
             Role::Upstream(upstream) => {
                 self.stats.upstream_closed(reason);
-                self.free_places(&upstream.cancelled.clients().collect::<Vec<_>>());
+                if let Some(cancelled) = &upstream.cancelled {
+                    self.free_places(&cancelled.clients().collect::<Vec<_>>());
+                }
                 let (service, endpoint, address) = (upstream.service, upstream.endpoint, upstream.address);
                 self.tell(EventKind::UpstreamClosed { service, endpoint, address, reason, detail, figures });
             }
