@@ -23,8 +23,8 @@ pub(super) fn summary(scenes: &[Figures]) -> String {
         return format!("Ended before the first scene was over.\n\n{NEXT}");
     }
     let mut text = format!(
-        "Calls, requests, messages or events a second on each endpoint. gRPC: {} clients with\n\
-         {IN_FLIGHT} calls in flight on one connection each; http: {} with one request at a time.\n\n",
+        "Calls, requests, messages or events a second on each endpoint. Three scenes of\n\
+         {} gRPC clients with {IN_FLIGHT} calls in flight on one connection each; http: {} with one.\n\n",
         Kind::Grpc.clients(),
         Kind::Http.clients(),
     );
@@ -98,21 +98,23 @@ fn meaning(figures: &Figures) -> String {
 /// Where sessions went that are given to an endpoint once.
 fn placed(scene: Scene, placement: &Placement) -> String {
     let list = |counts: &[u64]| counts.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
-    let Placement { stood, held } = placement;
+    let (stood, came) = (&placement.stood, placement.came());
     format!(
-        "{:10}{} sessions stood at {}; those that came went {}: {} in all\n",
+        "{:10}{} stood at {}{}; {} came, to {}\n",
         scene.name(),
         stood.iter().sum::<u64>(),
         list(stood),
-        list(&placement.came()),
-        list(held),
+        if placement.lost_any() { "" } else { " and stayed" },
+        came.iter().sum::<u64>(),
+        list(&came),
     )
 }
 
 /// What the sessions show, and what they cannot do yet.
 const SESSIONS: &str = "\
-A WebSocket, an event stream or a TCP connection goes to the endpoint with the fewest
-and stays there until it ends: a scale-up moves none that stands, new ones make up for it.
+A WebSocket, an event stream or a TCP connection goes to the endpoint with the
+fewest and stays there until it ends. A scale-up moves none of those that stand:
+it is new ones that fill the new endpoints, which stay empty while none come.
 ";
 
 #[cfg(test)]
@@ -172,10 +174,21 @@ mod tests {
         let placement = Placement { stood: vec![4, 4, 4], held: vec![4, 4, 4, 4, 4] };
         figures.growth.placement = Some(placement);
         let text = summary(&[figures]);
-        let told = "websocket 12 sessions stood at 4 4 4; those that came went 0 0 0 4 4: 4 4 4 4 4 in all\n";
+        let told = "websocket 12 stood at 4 4 4 and stayed; 8 came, to 0 0 0 4 4\n";
         assert!(text.contains(told), "{text}");
-        assert!(text.contains("a scale-up moves none that stands"), "{text}");
+        assert!(text.contains("A scale-up moves none of those that stand"), "{text}");
         assert!(!text.contains("NOT AS PROMISED"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn a_session_that_did_not_stay_is_not_said_to_have_stayed() {
+        let mut figures = figures(Scene::Tcp, &[9, 5, 4, 1, 1], &[4, 4, 4, 4, 4], 0);
+        let placement = Placement { stood: vec![4, 4, 4], held: vec![4, 3, 4, 4, 4] };
+        figures.growth.placement = Some(placement);
+        let text = summary(&[figures]);
+        assert!(text.contains("NOT AS PROMISED  tcp: a session did not stay"), "{text}");
+        assert!(!text.contains("and stayed"), "{text}");
     }
 
     #[test]
