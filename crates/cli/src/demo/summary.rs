@@ -12,7 +12,7 @@ const NEXT: &str = "\
 Try it with your own backends (gRPC, HTTP, WebSocket, server-sent events):
   evenkeel run --listen 127.0.0.1:8080 --to 127.0.0.1:50051,127.0.0.1:50052
 any other protocol over TCP:
-  evenkeel run --protocol tcp --listen 127.0.0.1:5000 --to 127.0.0.1:5001,127.0.0.1:5002
+  evenkeel run --protocol tcp --listen 127.0.0.1:5432 --to dns://my-db:5432
 and on Kubernetes with a headless Service:
   evenkeel run --listen 0.0.0.0:8080 --to dns://my-backend-headless:8080
 ";
