@@ -10,6 +10,7 @@ use crate::exchange::Side;
 use crate::indexing::names_of;
 use crate::keys::{ExchangeKey, PoolKey};
 use crate::output::{BufferPool, Output};
+use crate::secured::Secured;
 use evenkeel_core::event::ConnectionFigures;
 use evenkeel_core::id::{EndpointId, ServiceId};
 use evenkeel_core::limits::Limits;
@@ -93,8 +94,8 @@ pub(crate) struct ClientSide {
     pub(crate) places_held: u32,
     /// When its exchanges are over.
     pub(crate) deadlines: Deadlines,
-    /// TLS ends here.
-    pub(crate) is_secured: bool,
+    /// What the handshake ended with, where TLS ends here.
+    pub(crate) secured: Option<Box<Secured>>,
     /// It sent GOAWAY: the session ends with its last exchange.
     pub(crate) is_leaving: bool,
 }
@@ -115,8 +116,9 @@ pub(crate) struct UpstreamSide {
     pub(crate) has_spoken: bool,
     /// It carries one exchange, which it was opened for, and no other.
     pub(crate) is_own: bool,
-    /// Streams that we reset and that the endpoint may not have seen end: they count against its concurrency.
-    pub(crate) cancelled: Cancelled,
+    /// Streams that we reset and that the endpoint may not have seen end: they count against its concurrency. Most
+    /// upstreams never have any.
+    pub(crate) cancelled: Option<Box<Cancelled>>,
 }
 
 /// What the codecs know of the limits.
@@ -286,6 +288,11 @@ impl Conn {
         }
     }
 
+    /// What its cancelled streams hold, if it ever had any.
+    pub(crate) fn cancelled_mut(&mut self) -> Option<&mut Cancelled> {
+        self.upstream_mut()?.cancelled.as_deref_mut()
+    }
+
     /// Which of an exchange's peers it leads to.
     pub(crate) fn side(&self) -> Side {
         if self.is_client() { Side::Client } else { Side::Upstream }
@@ -320,6 +327,11 @@ impl Conn {
         self.streams.len() + self.client().map_or(0, |c| c.places_held as usize)
     }
 
+    /// Whether its peer takes WebSockets on streams (RFC 8441).
+    pub(crate) fn takes_websockets(&self) -> bool {
+        self.http2().is_some_and(|http2| http2.peer.enable_connect_protocol)
+    }
+
     /// Exchanges that an upstream could take now.
     pub(crate) fn free_streams(&self, most: u32) -> u32 {
         match &self.role {
@@ -329,7 +341,7 @@ impl Conn {
                     && !u.is_own
                     && u.next_stream <= MAX_STREAM_ID =>
             {
-                let taken = self.streams.len() as u32 + u.cancelled.len();
+                let taken = self.streams.len() as u32 + u.cancelled.as_ref().map_or(0, |c| c.len());
                 match &self.speech {
                     Speech::Http2(http2) => most.min(http2.peer.max_concurrent_streams).saturating_sub(taken),
                     _ => 1_u32.saturating_sub(taken),
@@ -341,7 +353,7 @@ impl Conn {
 
     /// How its requests came.
     pub(crate) fn scheme(&self) -> Scheme {
-        if self.client().is_some_and(|c| c.is_secured) { Scheme::Https } else { Scheme::Http }
+        if self.client().is_some_and(|c| c.secured.is_some()) { Scheme::Https } else { Scheme::Http }
     }
 
     /// HTTP/2's state, and the output beside it.
@@ -479,6 +491,8 @@ impl Conn {
         let is_client = self.is_client();
         match &mut self.speech {
             Speech::Http2(http2) => http2.put_reset(self.output.buffer(pool), stream, code, is_client),
+            // Its answer is whole: what is left of the request need not end the connection.
+            Speech::Http1(http1) if is_client && code == ErrorCode::NoError && !http1.is_writing() => {}
             Speech::Http1(http1) => self.is_aborted |= http1.abort(),
             Speech::Unknown | Speech::Raw => self.is_aborted = true,
         }
@@ -515,6 +529,9 @@ impl Conn {
             + self.streams.held_bytes()
             + self.blocked.capacity() * size_of::<ExchangeKey>()
             + self.client().map_or(0, |c| c.first_bytes.capacity() + c.deadlines.held_bytes())
-            + self.upstream().map_or(0, |u| u.cancelled.held_bytes())
+            + self
+                .upstream()
+                .and_then(|u| u.cancelled.as_ref())
+                .map_or(0, |c| size_of::<Cancelled>() + c.held_bytes())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::close::LAST_BYTES;
 use super::{Engine, Wake};
-use crate::conn::{Conn, GoAwaySent, Phase, Speech};
+use crate::conn::{Conn, GoAwaySent, Phase};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::balancer::Report;
 use evenkeel_core::endpoint::EndpointState;
@@ -58,7 +58,6 @@ impl Engine {
         }
         let timeouts = self.timeouts_of(key);
         let detect_timeout = self.detect_timeout_of(key);
-        let upgraded_idle = self.upgraded_idle_of(key);
         let conn = &self.conns[key];
         let mut is_over = |since: Option<Moment>, most: Duration| {
             let Some(at) = since.map(|s| s + most) else { return false };
@@ -96,9 +95,6 @@ impl Engine {
                 Some(CloseReason::SettingsTimeout)
             }
             _ if is_over(idle_since, timeouts.idle) => Some(CloseReason::IdleTimeout),
-            _ if upgraded_idle.is_some_and(|most| is_over(Some(conn.idle_since), most)) => {
-                Some(CloseReason::UpgradedIdle)
-            }
             _ => None,
         };
         let is_at_rest = matches!(conn.phase, Phase::Open) && is_over(idle_since, REST);
@@ -109,6 +105,9 @@ impl Engine {
         let was_heard = is_over(announced, PING_WAIT);
         let recorded = conn.client().filter(|_| conn.phase == Phase::Open).map(|c| c.recorded);
         let wants_record = is_over(recorded, self.log_interval);
+        if reason == Some(CloseReason::HeaderTimeout) && self.refuse_slow_head(now, key) {
+            return;
+        }
         if let Some(reason) = reason {
             let goaway = match reason {
                 CloseReason::IdleTimeout | CloseReason::ConnectTimeout => ErrorCode::NoError,
@@ -139,13 +138,6 @@ impl Engine {
         let client = self.conns[key].client().filter(|_| self.conns[key].phase == Phase::Detecting)?;
         let policy = &self.snapshot.listener(client.listener.id).unwrap_or(&client.listener).policy;
         (policy.protocol == ListenerProtocol::Auto).then_some(policy.detect_timeout)
-    }
-
-    /// How long a tunnel's client may be silent.
-    fn upgraded_idle_of(&self, key: ConnKey) -> Option<Duration> {
-        let conn = &self.conns[key];
-        let current = conn.streams.get(conn.highest_stream).filter(|_| matches!(conn.speech, Speech::Raw))?;
-        self.exchanges.get(current)?.upgraded_idle
     }
 
     /// The record of a session that goes on.
@@ -193,6 +185,9 @@ impl Engine {
     /// The time of an exchange, or of its try, is over.
     fn ran_out(&mut self, now: Moment, exchange: ExchangeKey) {
         let ex = &mut self.exchanges[exchange];
+        if ex.is_tunnel {
+            return self.tunnel_due(now, exchange);
+        }
         if ex.deadline <= now {
             self.fail(now, exchange, ExchangeOutcome::RequestTimeout);
             return;
@@ -256,7 +251,10 @@ impl Engine {
             (false, EndpointState::Ready) => return,
             (false, _) => CloseReason::EndpointTerminating,
         };
-        for conn in pool.conns.clone() {
+        for conn in pool.all().collect::<Vec<_>>() {
+            if self.end_websockets_of(now, conn, reason) {
+                continue;
+            }
             self.end_conn(now, conn, reason, Some(ErrorCode::NoError));
         }
     }

@@ -32,7 +32,7 @@ impl Engine {
             return;
         }
         let spoke = matches!(conn.phase, Phase::Open | Phase::Greeting);
-        if let Some(code) = goaway.filter(|_| spoke) {
+        if let Some(code) = goaway.filter(|_| spoke && conn.http2().is_some()) {
             let last = match conn.goaway_sent() {
                 // What was promised not to be processed never is (RFC 9113 §6.8).
                 GoAwaySent::Final(last) => last,
@@ -93,6 +93,7 @@ impl Engine {
         let open = std::mem::take(&mut conn.streams).in_order();
         let pool = conn.upstream().map(|u| u.pool);
         let was_used = conn.upstream().is_some_and(|u| u.served > 1);
+        let is_own = conn.upstream().is_some_and(|u| u.is_own);
         let is_stale = was_used && conn.http1().is_some_and(|h| !h.has_spoken);
         let Some(pool) = pool else {
             for (_, exchange) in open {
@@ -111,8 +112,14 @@ impl Engine {
             CloseReason::EndpointRemoved | CloseReason::EndpointTerminating | CloseReason::ServiceRemoved
         );
         if matches!(before, Phase::Connecting | Phase::Greeting) {
-            if let Some(pool) = self.pools.get_mut(pool) {
+            if let Some(pool) = self.pools.get_mut(pool).filter(|_| !is_own) {
                 pool.opening -= 1;
+            }
+            if before == Phase::Greeting && self.falls_back(pool, reason) {
+                if self.pools.get(pool).is_some_and(|p| !p.pending.is_empty()) {
+                    self.open_if_needed(now, pool);
+                }
+                return self.drop_pool_if_done(pool);
             }
             // An endpoint is not to blame for its leaving, nor for our own lack of descriptors.
             if !is_planned && reason != CloseReason::ConnectNoDescriptors {
@@ -202,7 +209,9 @@ impl Engine {
             }
             Role::Upstream(upstream) => {
                 self.stats.upstream_closed(reason);
-                self.free_places(&upstream.cancelled.clients().collect::<Vec<_>>());
+                if let Some(cancelled) = &upstream.cancelled {
+                    self.free_places(&cancelled.clients().collect::<Vec<_>>());
+                }
                 let (service, endpoint, address) = (upstream.service, upstream.endpoint, upstream.address);
                 self.tell(EventKind::UpstreamClosed { service, endpoint, address, reason, detail, figures });
             }

@@ -26,6 +26,9 @@ impl Engine {
         if !ex.client.is_sent || goes_on {
             return;
         }
+        if let Some(end) = ex.websocket.as_ref().and_then(|websocket| websocket.end) {
+            return self.break_off(now, exchange, end.outcome, end.reason);
+        }
         let is_unread = !ex.client.is_received;
         self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
         self.leave_client(now, exchange, is_unread.then_some(ErrorCode::NoError));
@@ -96,10 +99,17 @@ impl Engine {
             }
             let cell = service.service.stats.cell(self.worker);
             cell.exchange_took(now.since(ex.began));
+            if let Some(websocket) = &ex.websocket {
+                cell.websocket_ended(now.since(websocket.began));
+            }
             match ex.pool.and_then(|p| self.pools.get_mut(p)) {
                 Some(pool) => {
                     pool.exchanges -= 1;
-                    pool.endpoint.stats.cell(self.worker).exchange_ended(outcome);
+                    let endpoint = pool.endpoint.stats.cell(self.worker);
+                    endpoint.exchange_ended(outcome);
+                    if ex.kind.is_session() {
+                        endpoint.session_ended();
+                    }
                 }
                 None => cell.exchange_ended_unpicked(outcome),
             }
@@ -151,7 +161,7 @@ impl Engine {
         conn.idle_since = now;
         match conn.speech {
             Speech::Http1(_) => {
-                if self.conns[key].http1().is_some_and(|h| !h.is_last && !h.is_inside_body()) {
+                if self.conns[key].http1().is_some_and(|h| !h.is_last) {
                     let idle = self.timeouts_of(key).idle;
                     self.arm_conn(key, now + idle.min(REST));
                 }

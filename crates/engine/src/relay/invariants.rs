@@ -98,8 +98,8 @@ impl Engine {
         }
         let held = |conn: &Conn| conn.client().map_or(0, |c| c.places_held as usize);
         let places: usize = self.conns.iter().map(|(_, c)| held(c)).sum();
-        let cancelled = self.conns.iter().filter_map(|(_, c)| c.upstream());
-        let of_clients = cancelled.flat_map(|u| u.cancelled.clients()).filter(|&c| self.conns.has(c)).count();
+        let cancelled = self.conns.iter().filter_map(|(_, c)| c.upstream()?.cancelled.as_ref());
+        let of_clients = cancelled.flat_map(|c| c.clients()).filter(|&c| self.conns.has(c)).count();
         if places != of_clients || !self.cancels.is_empty() {
             return Err(format!("{places} places held of clients, {of_clients} at upstreams"));
         }
@@ -107,12 +107,16 @@ impl Engine {
             let opening = pool.conns.iter().filter(|&&c| {
                 self.conns.get(c).is_some_and(|c| matches!(c.phase, Phase::Connecting | Phase::Greeting))
             });
-            if opening.count() != pool.opening as usize || pool.conns.iter().any(|&c| !self.conns.has(c)) {
+            if opening.count() != pool.opening as usize || pool.all().any(|c| !self.conns.has(c)) {
                 return Err(format!(
                     "pool {}: {} are being opened, not so in its list",
                     key.index(),
                     pool.opening
                 ));
+            }
+            let is_own = |c| self.conns.get(c).and_then(Conn::upstream).is_some_and(|u| u.is_own);
+            if pool.conns.iter().any(|&c| is_own(c)) || pool.own.iter().any(|&c| !is_own(c)) {
+                return Err(format!("pool {}: a connection stands in the wrong list", key.index()));
             }
             if pool.pending.iter().any(|&e| !self.exchanges.has(e)) {
                 return Err(format!("pool {}: exchanges wait that are gone", key.index()));

@@ -2,9 +2,10 @@
 //!
 //! The files follow an exchange: `receive` (bytes to frames), `client` (a request begins), `dispatch` (pick, pool,
 //! queue), `endpoint` (the answer), `retry` (another endpoint instead), `data`, `windows` and `stall` (bodies),
-//! `finish` and `answer` (its end, and what we say of a failure), `close` (the end of a connection); then what guards
+//! `tunnel` and `websocket` (bytes both ways), `finish` and `answer` (its end, and what we say of a failure), `close` (the end of a connection); then what guards
 //! the worker: `cancel` (streams that nobody wants any more), `relief` (memory budgets); and what acts on sessions from
-//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines).
+//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines). Beside the way stand `secured` and `learn` (what is spoken,
+//! by TLS or by trying), `h2c` (from HTTP/1 to HTTP/2), `events` (server-sent) and `grpc_web` (its translation).
 
 mod answer;
 mod cancel;
@@ -15,15 +16,21 @@ mod data;
 mod dispatch;
 mod drain;
 mod endpoint;
+mod events;
 mod finish;
+mod grpc_web;
+mod h2c;
 mod http1;
 mod invariants;
+mod learn;
 mod receive;
 mod refresh;
 mod relief;
 mod retry;
+mod secured;
 mod stall;
 mod tunnel;
+mod websocket;
 mod windows;
 
 use crate::action::{Action, ConnectFailure, PeerEnd};
@@ -33,18 +40,19 @@ use crate::deadlines::Deadlines;
 use crate::exchange::Exchange;
 use crate::failures::Failures;
 use crate::keys::{ConnKey, ConnMark, ExchangeKey, ExchangeMark, PoolKey, PoolMark};
+use crate::nonces::Nonces;
 use crate::output::BufferPool;
 use crate::request_id::RequestIds;
 use crate::slots::Slots;
 use crate::spares::Spares;
 use crate::timers::Wheel;
 use crate::upstream::Pool;
-use evenkeel_core::balancer::Balancer;
+use evenkeel_core::balancer::{Balancer, Pick};
 use evenkeel_core::event::EventKind;
 use evenkeel_core::id::{EndpointId, ListenerId, ServiceId, WorkerIndex};
 use evenkeel_core::limits::Limits;
-use evenkeel_core::policy::{ListenerProtocol, Timeouts};
-use evenkeel_core::reason::{CloseReason, Limit};
+use evenkeel_core::policy::{ListenerProtocol, Timeouts, Transport};
+use evenkeel_core::reason::{CloseReason, Limit, NoPickReason};
 use evenkeel_core::retry_budget::RetryBudget;
 use evenkeel_core::snapshot::{Service, Snapshot};
 use evenkeel_core::stats::WorkerStats;
@@ -86,6 +94,17 @@ struct ServiceState {
     is_removed: bool,
 }
 
+impl ServiceState {
+    /// Picks an endpoint that the exchange was not given to yet, by what it is.
+    fn pick(&mut self, now: Moment, ex: &Exchange) -> Result<Pick, NoPickReason> {
+        if ex.kind.is_session() {
+            self.balancer.pick_session(now, &ex.tried, self.service.policy.max_sessions)
+        } else {
+            self.balancer.pick(now, &ex.tried)
+        }
+    }
+}
+
 /// Who is to be woken by the wheel.
 #[derive(Clone, Copy, Debug)]
 enum Wake {
@@ -112,6 +131,7 @@ pub struct Engine {
     pool_of: NumberMap<EndpointId, PoolKey>,
     store: HeaderStore,
     request_ids: RequestIds,
+    nonces: Nonces,
     /// Where a header of ours is put together.
     scratch: Vec<u8>,
     spares: Spares,
@@ -169,6 +189,7 @@ impl Engine {
             pool_of: NumberMap::default(),
             store: HeaderStore::new(key, setup.limits.interned_bytes),
             request_ids: RequestIds::new(setup.seed, setup.worker),
+            nonces: Nonces::new(setup.seed, setup.worker),
             scratch: Vec::new(),
             spares: Spares::default(),
             buffers: BufferPool::default(),
@@ -215,6 +236,7 @@ impl Engine {
         let session = self.next_session;
         let header = listener.policy.timeouts.header;
         let (protocol, detect_timeout) = (listener.policy.protocol, listener.policy.detect_timeout);
+        let transport = listener.policy.transport;
         let asks_for_name = listener.routes.asks_for_server_name();
         let client = ClientSide {
             listener,
@@ -224,14 +246,16 @@ impl Engine {
             first_bytes: Vec::new(),
             places_held: 0,
             deadlines: Deadlines::default(),
-            is_secured: false,
+            secured: None,
             is_leaving: false,
         };
         let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, Speech::Unknown, now));
         self.clients += 1;
         self.stats.sessions.set(self.clients as u64);
         match protocol {
-            ListenerProtocol::Tcp if !asks_for_name => self.begin_tunnel(now, key, None, &[]),
+            ListenerProtocol::Tcp if !asks_for_name && transport == Transport::Cleartext => {
+                self.begin_tunnel(now, key, None, &[]);
+            }
             ListenerProtocol::Auto => self.arm_conn(key, now + header.min(detect_timeout)),
             ListenerProtocol::Tcp | ListenerProtocol::Http => self.arm_conn(key, now + header),
         }
@@ -244,6 +268,10 @@ impl Engine {
         if conn.phase != Phase::Connecting {
             return;
         }
+        if matches!(conn.speech, Speech::Unknown) {
+            self.assume_speech(key);
+        }
+        let Some(conn) = self.conns.get_mut(key) else { return };
         match conn.speech {
             Speech::Http2(_) => {
                 conn.phase = Phase::Greeting;

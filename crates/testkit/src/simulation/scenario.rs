@@ -272,7 +272,7 @@ pub(super) fn policy(prng: &mut Prng, is_healthy: bool) -> ServicePolicy {
         },
         ejection: Ejection::default(),
         upstream: Upstream {
-            max_connections: prng.pick(&[8, 64]),
+            max_connections: prng.pick(&[Some(8), None]),
             max_streams: prng.pick(&[1, 4, 100]),
             max_requests_per_connection: prng.pick(&[None, None, Some(1), Some(5)]),
             pending: 1024,
@@ -285,7 +285,7 @@ pub(super) fn policy(prng: &mut Prng, is_healthy: bool) -> ServicePolicy {
     };
     if !is_healthy {
         policy.upstream.pending = prng.pick(&[0, 3, 1024, 1024, 1024, 1024]);
-        policy.upstream.max_connections = prng.pick(&[1, 2, 64, 64]);
+        policy.upstream.max_connections = prng.pick(&[Some(1), Some(2), None, None]);
         policy.upstream.pending_timeout = Duration::from_millis(prng.pick(&[10, 200, 5_000, 5_000, 5_000]));
         policy.timeouts.idle = Duration::from_millis(prng.pick(&[30, 1_000, 3_600_000, 3_600_000]));
         policy.timeouts.connect = Duration::from_millis(prng.pick(&[30, 1_000, 5_000]));
