@@ -1,6 +1,7 @@
 //! One data plane thread: waits, reads, lets the engine work, writes every dirty socket once, and so on.
 
 use super::inbox::{Command, Inbox};
+use super::pauses::{PAUSE, Pauses};
 use super::sockets::{self, INBOX, Socket, Sockets};
 use super::transport::{TlsContexts, Transport, Wire};
 use crate::clock::Clock;
@@ -15,6 +16,7 @@ use mio::{Events, Poll};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,6 +35,8 @@ const SHARE_BYTES: usize = TURN_BYTES / 4;
 const FLUSH_BYTES: usize = 128 * 1024;
 /// How often a turn looks whether more came while it read, before it writes.
 const MOST_LOOKS: usize = 3;
+/// How exact a worker's pauses are.
+const TIMER_SLACK: NonZeroU64 = NonZeroU64::new(1_000).expect("one thousand is not zero");
 /// How often memory is counted.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(5);
 /// Longest sleep, so that the stall check sees a living thread.
@@ -66,6 +70,7 @@ pub(super) struct Worker {
     handshakes: usize,
     /// Those that are ready and wait for the next one.
     put_by: Vec<ConnKey>,
+    pauses: Pauses,
     dirty: Vec<ConnKey>,
     /// Bytes written in this turn.
     written: usize,
@@ -98,6 +103,7 @@ impl Worker {
             snapshot: Arc::default(),
             handshakes: 0,
             put_by: Vec::new(),
+            pauses: Pauses::default(),
             dirty: Vec::new(),
             written: 0,
             actions: Vec::new(),
@@ -110,11 +116,21 @@ impl Worker {
     /// Runs until a drain has ended its last session.
     pub(super) fn run(mut self) -> DrainProgress {
         let mut events = Events::with_capacity(TURN_READS * 2);
+        // A worker that may not ask for exact timers has somewhat longer pauses.
+        let _ = rustix::thread::set_current_timer_slack(Some(TIMER_SLACK));
+        let mut last = self.clock.now();
         while !self.is_over() {
             let timeout = self.timeout();
             self.shared.turn_since.store(0, Ordering::Relaxed);
             super::wait(&mut self.poll, &mut events, Some(timeout));
-            let began = self.clock.now();
+            let mut began = self.clock.now();
+            if self.pauses.is_due(began.since(std::mem::replace(&mut last, began)), !timeout.is_zero()) {
+                self.take_events(began, &events);
+                std::thread::sleep(PAUSE);
+                super::wait(&mut self.poll, &mut events, Some(Duration::ZERO));
+                self.pauses.brought(events.iter().count());
+                began = self.clock.now();
+            }
             self.shared.turn_since.store(began.as_nanos().max(1), Ordering::Relaxed);
             self.turn(began, &mut events);
             self.shared.stats.turn_took(self.clock.now().since(began));
