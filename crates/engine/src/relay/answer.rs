@@ -39,8 +39,8 @@ impl Engine {
         let is_cut = !ex.client.backlog.is_empty() || ex.upstream.announced.is_some_and(|left| left > 0);
         let mut reset = (!ex.client.is_received).then_some(ErrorCode::NoError);
         let Some((key, stream)) = ex.client.at else { return self.finish(now, exchange, outcome) };
+        self.exchange_failed(key);
         let conn = &mut self.conns[key];
-        conn.figures.failed += 1;
         if let Some(http1) = conn.http1_mut().filter(|_| reset.is_some()) {
             http1.is_last = true;
         }
@@ -112,10 +112,8 @@ impl Engine {
 /// The end of an answer of gRPC-Web that had begun.
 fn end_of_web_answer(web: &WebCall, outcome: ExchangeOutcome) -> Vec<u8> {
     let (mut end, text) = (Vec::new(), format!("{}: {}", outcome.code(), outcome.why()));
-    let trailers = [
-        (&b"grpc-status"[..], grpc_status(outcome).as_bytes()),
-        (&b"grpc-message"[..], text.as_bytes()),
-    ];
+    let trailers =
+        [(&b"grpc-status"[..], grpc_status(outcome).as_bytes()), (&b"grpc-message"[..], text.as_bytes())];
     let mut writer = web.writer;
     writer.end(&mut end, trailers.into_iter());
     end

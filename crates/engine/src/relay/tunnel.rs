@@ -122,6 +122,7 @@ impl Engine {
         self.backlog_bytes += ex.upstream.backlog.push(&ex.replay);
         ex.upstream.ends_after_backlog = ex.client.is_received;
         self.stands(now, exchange);
+        self.lasts(now, exchange);
         self.flush_leg(now, exchange, Side::Upstream);
     }
 
@@ -156,7 +157,11 @@ impl Engine {
             return;
         }
         self.check_pings(now, exchange);
-        if self.exchanges.get(exchange).is_some_and(|ex| ex.websocket.as_ref().is_none_or(|w| w.end.is_none())) {
+        if self
+            .exchanges
+            .get(exchange)
+            .is_some_and(|ex| ex.websocket.as_ref().is_none_or(|w| w.end.is_none()))
+        {
             self.arm_tunnel(now, exchange);
         }
     }
@@ -202,12 +207,7 @@ impl Engine {
     }
 
     /// An endpoint agreed to change the protocol (101).
-    pub(super) fn changed_protocol(
-        &mut self,
-        now: Moment,
-        exchange: ExchangeKey,
-        list: HeaderList,
-    ) {
+    pub(super) fn changed_protocol(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList) {
         if self.is_accepted(exchange, &list) {
             self.websocket_stands(now, exchange, list);
         } else {

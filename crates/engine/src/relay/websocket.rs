@@ -17,6 +17,7 @@ use crate::websocket::{Boundary, End, Passed, Pings, WebSocket};
 use evenkeel_core::balancer::Report;
 use evenkeel_core::policy::UpstreamProtocol;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
+use evenkeel_core::session::SessionProtocol;
 use evenkeel_core::stats::MessageDirection;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::{Field, HeaderList, HeaderStore, Name};
@@ -66,7 +67,8 @@ fn only<'a>(list: &'a HeaderList, store: &'a HeaderStore, name: &[u8]) -> Result
 fn copy_crossing(from: &HeaderList, into: &mut HeaderList, store: &HeaderStore) {
     for field in from.fields() {
         let name = from.name_bytes(field, store);
-        let stays = field.name.is_pseudo() || field.name == Name::ContentLength || handshake::is_of_http1(name);
+        let stays =
+            field.name.is_pseudo() || field.name == Name::ContentLength || handshake::is_of_http1(name);
         if let (false, Ok(name)) = (stays, std::str::from_utf8(name)) {
             into.push(name, from.value(field, store));
         }
@@ -242,6 +244,7 @@ impl Engine {
             // A request that asks for a WebSocket has no body, but its stream goes on.
             (self.exchanges[exchange].client.is_received, has_ended) = (false, false);
             let unread = self.speak_raw(client);
+            self.session_speaks(client, SessionProtocol::WebSocket);
             self.resume(client);
             unread
         } else {
@@ -281,8 +284,7 @@ impl Engine {
                 list.push(ACCEPT, &handshake::accept_of(key));
             }
         }
-        let put =
-            self.conns[client].put_upgraded(stream, &list, &mut self.store, &mut self.buffers);
+        let put = self.conns[client].put_upgraded(stream, &list, &mut self.store, &mut self.buffers);
         self.give_list(list);
         put
     }
@@ -302,6 +304,7 @@ impl Engine {
             ex.deadline = at;
             self.arm_exchange(exchange, at);
         }
+        self.lasts(now, exchange);
     }
 
     /// Bytes of a WebSocket, of which those go on that may.
