@@ -236,13 +236,17 @@ mod tests {
         let mut answer = HeaderList::default();
         assert_eq!(Preflight::of(&question, &store, &any).unwrap().put(&mut answer), 204);
         let fields = text(&answer, &store);
-        assert!(has(&fields, "access-control-allow-origin", "*") && has(&fields, "access-control-max-age", "600"));
+        assert!(
+            has(&fields, "access-control-allow-origin", "*") && has(&fields, "access-control-max-age", "600")
+        );
         let headers = "content-type, grpc-timeout, x-grpc-web, x-user-agent, x-tenant";
         assert!(has(&fields, "access-control-allow-headers", headers));
         let listed = web(CorsOrigins::Listed(["https://a.example".into()].into()));
         let mut refused = HeaderList::default();
         assert_eq!(Preflight::of(&question, &store, &listed).unwrap().put(&mut refused), 403);
-        for other in [asked("GET", "https://b.example", "x-grpc-web"), asked("OPTIONS", "https://b.example", "x-y")] {
+        for other in
+            [asked("GET", "https://b.example", "x-grpc-web"), asked("OPTIONS", "https://b.example", "x-y")]
+        {
             assert!(Preflight::of(&other, &store, &any).is_none());
         }
         assert!(Preflight::of(&question, &store, &Arc::new(GrpcWeb::default())).is_none());

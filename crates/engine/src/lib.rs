@@ -1,4 +1,4 @@
-//! Sessions and exchanges as values: HTTP/2 to HTTP/2, without I/O or clock.
+//! Sessions and exchanges as values: HTTP/1, HTTP/2 and tunnels, each to each, without I/O or clock.
 //!
 //! [`Engine`] is one worker's data plane. Bytes and time come in as arguments, [`Action`]s and outputs go out as values;
 //! the event loop (or the simulation) drives it. It knows no socket, no thread and no entropy but its seed.

@@ -62,7 +62,8 @@ pub(crate) fn check_request(list: &HeaderList, store: &HeaderStore) -> Result<Re
                     }
                     Name::ContentType => {
                         let rest = list.value(field, store).strip_prefix(b"application/grpc");
-                        head.is_grpc = rest.is_some_and(|r| matches!(r.first(), None | Some(b'+' | b';' | b' ')));
+                        head.is_grpc =
+                            rest.is_some_and(|r| matches!(r.first(), None | Some(b'+' | b';' | b' ')));
                     }
                     Name::GrpcTimeout => timeout = Some(list.value(field, store)),
                     _ => {}

@@ -9,7 +9,7 @@ use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::balancer::{Pick, Report};
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
-use evenkeel_core::policy::UpstreamProtocol;
+use evenkeel_core::policy::{Transport, UpstreamProtocol};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, NoPickReason};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http1::{ResponseTo, Upgrade};
@@ -173,18 +173,22 @@ impl Engine {
     /// What is to be spoken on a new connection of a pool, which the exchange that waits longest would be the first on: not
     /// known yet where the handshake says so.
     fn speech_for(&self, pool: PoolKey, first: Option<ExchangeKey>) -> Speech {
-        let pool = &self.pools[pool];
-        let policy = &self.services[pool.service].service.policy.upstream;
-        let is_http1 = match policy.protocol {
-            UpstreamProtocol::H1 => true,
-            UpstreamProtocol::H2 => false,
-            UpstreamProtocol::Auto if Self::asks_by_alpn(policy) => return Speech::Unknown,
-            UpstreamProtocol::Auto => pool.is_http1.unwrap_or_else(|| {
-                let first = first.and_then(|e| self.exchanges.get(e)).filter(|ex| !ex.is_grpc);
-                let client = first.and_then(|ex| ex.client.at);
-                client.and_then(|(key, _)| self.conns.get(key)).is_some_and(|c| c.http1().is_some())
-            }),
-        };
+        let policy = &self.services[self.pools[pool].service].service.policy.upstream;
+        match policy.protocol {
+            UpstreamProtocol::H1 => Speech::Http1(Box::default()),
+            UpstreamProtocol::H2 => Conn::new_http2(false, &self.limits),
+            UpstreamProtocol::Auto if policy.transport == Transport::Tls => Speech::Unknown,
+            UpstreamProtocol::Auto => self.likely_speech(pool, first),
+        }
+    }
+
+    /// What the endpoint was found to speak, else what the client of this exchange does; gRPC is HTTP/2.
+    pub(super) fn likely_speech(&self, pool: PoolKey, first: Option<ExchangeKey>) -> Speech {
+        let is_http1 = self.pools[pool].is_http1.unwrap_or_else(|| {
+            let first = first.and_then(|e| self.exchanges.get(e)).filter(|ex| !ex.is_grpc);
+            let client = first.and_then(|ex| ex.client.at);
+            client.and_then(|(key, _)| self.conns.get(key)).is_some_and(|c| c.http1().is_some())
+        });
         if is_http1 { Speech::Http1(Box::default()) } else { Conn::new_http2(false, &self.limits) }
     }
 

@@ -2,9 +2,11 @@
 //!
 //! The files follow an exchange: `receive` (bytes to frames), `client` (a request begins), `dispatch` (pick, pool,
 //! queue), `endpoint` (the answer), `retry` (another endpoint instead), `data`, `windows` and `stall` (bodies),
-//! `tunnel` and `websocket` (bytes both ways), `finish` and `answer` (its end, and what we say of a failure), `close` (the end of a connection); then what guards
-//! the worker: `cancel` (streams that nobody wants any more), `relief` (memory budgets); what acts on sessions from
-//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines); and what tells of them: `session`, `listing`.
+//! `tunnel` and `websocket` (bytes both ways), `finish` and `answer` (its end, and what we say of a failure), `close` (the
+//! end of a connection); then what guards the worker: `cancel` (streams that nobody wants any more), `relief` (memory
+//! budgets); what acts on sessions from outside: `drain`, `refresh` (snapshots), `clock` (deadlines); and what tells of
+//! them: `session`, `listing`. Beside the way stand `secured` and `learn` (what is spoken, by TLS or by trying), `h2c` (from
+//! HTTP/1 to HTTP/2), `events` (server-sent) and `grpc_web` (its translation).
 
 mod answer;
 mod cancel;
@@ -272,7 +274,7 @@ impl Engine {
             return;
         }
         if matches!(conn.speech, Speech::Unknown) {
-            self.agreed(now, key, None);
+            self.assume_speech(key);
         }
         let Some(conn) = self.conns.get_mut(key) else { return };
         match conn.speech {

@@ -4,7 +4,7 @@ use super::Engine;
 use crate::conn::{Conn, Http1, Phase, Speech};
 use crate::keys::ConnKey;
 use crate::secured::{Alpn, Secured};
-use evenkeel_core::policy::{ListenerProtocol, UpstreamProtocol};
+use evenkeel_core::policy::ListenerProtocol;
 use evenkeel_core::reason::CloseReason;
 use evenkeel_core::time::Moment;
 
@@ -69,9 +69,10 @@ impl Engine {
         self.conns[key].speak(speech);
     }
 
-    /// Whether endpoints of a service are asked by ALPN what they speak.
-    pub(super) fn asks_by_alpn(upstream: &evenkeel_core::policy::Upstream) -> bool {
-        upstream.protocol == UpstreamProtocol::Auto
-            && upstream.transport == evenkeel_core::policy::Transport::Tls
+    /// An upstream stands whose transport said nothing of what was agreed on: its endpoint is taken as one in cleartext.
+    pub(super) fn assume_speech(&mut self, key: ConnKey) {
+        let Some(pool) = self.conns[key].upstream().map(|u| u.pool) else { return };
+        let speech = self.likely_speech(pool, self.pools[pool].pending.front().copied());
+        self.conns[key].speak(speech);
     }
 }

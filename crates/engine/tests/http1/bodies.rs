@@ -30,11 +30,15 @@ fn head_204_and_304_have_no_body_whatever_they_say() {
 fn chunks_and_trailers_pass_both_ways() {
     let mut w = world(UpstreamProtocol::H1);
     let client = w.client();
-    let head = "POST / HTTP/1.1\r\nhost: a\r\nte: trailers\r\nconnection: te\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head =
+        "POST / HTTP/1.1\r\nhost: a\r\nte: trailers\r\nconnection: te\r\ntransfer-encoding: chunked\r\n\r\n";
     w.say(client, [head, "3;x=y\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n"].concat());
     let endpoint = w.open();
     let asked = w.heard(endpoint);
-    assert!(asked.contains("transfer-encoding: chunked\r\n") && asked.contains("te: trailers\r\n"), "{asked}");
+    assert!(
+        asked.contains("transfer-encoding: chunked\r\n") && asked.contains("te: trailers\r\n"),
+        "{asked}"
+    );
     assert!(asked.ends_with("3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n"), "{asked}");
     w.say(endpoint, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-end: 2\r\n\r\n");
     assert!(w.heard(client).ends_with("2\r\nhi\r\n0\r\nx-end: 2\r\n\r\n"));

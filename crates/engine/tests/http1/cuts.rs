@@ -77,8 +77,7 @@ fn a_cut_request_is_cut_for_its_endpoint() {
     ] {
         for end in ends() {
             for is_http2 in [false, true] {
-                let mut w =
-                    world(if is_http2 { UpstreamProtocol::H2 } else { UpstreamProtocol::H1 });
+                let mut w = world(if is_http2 { UpstreamProtocol::H2 } else { UpstreamProtocol::H1 });
                 let client = w.client();
                 w.say(client, request);
                 let endpoint = if is_http2 { w.open_h2() } else { w.open() };

@@ -5,7 +5,8 @@ use crate::world::world;
 use evenkeel_core::policy::UpstreamProtocol;
 use evenkeel_core::stats::MessageDirection;
 
-const SUBSCRIBE: &str = "GET /events HTTP/1.1\r\nhost: a\r\naccept: text/event-stream\r\nlast-event-id: 41\r\n\r\n";
+const SUBSCRIBE: &str =
+    "GET /events HTTP/1.1\r\nhost: a\r\naccept: text/event-stream\r\nlast-event-id: 41\r\n\r\n";
 
 #[test]
 fn events_pass_at_once_in_chunks_and_until_the_end_of_the_connection() {
@@ -38,7 +39,11 @@ fn events_pass_at_once_over_http_2_on_either_side() {
     w.say(client, SUBSCRIBE);
     let endpoint = w.open_h2();
     assert_eq!(w.h2(endpoint).last("last-event-id"), Some("41"));
-    w.h2(endpoint).headers(1, &[(":status", "200"), ("content-type", "text/event-stream; charset=utf-8")], false);
+    w.h2(endpoint).headers(
+        1,
+        &[(":status", "200"), ("content-type", "text/event-stream; charset=utf-8")],
+        false,
+    );
     w.h2(endpoint).data(1, b"data: 1\n\n", false);
     w.carry();
     assert!(w.heard(client).ends_with("9\r\ndata: 1\n\n\r\n"));

@@ -2,7 +2,10 @@
 
 use crate::peer::Seen;
 use crate::world::{Setup, World, get, ok, world};
-use evenkeel_core::policy::{ServicePolicy, Transport, UpstreamProtocol};
+use evenkeel_core::policy::{
+    ClientCertificateRule, HeaderRule, HeaderRules, ListenerProtocol, RoutePolicy, ServicePolicy, Transport,
+    UpstreamProtocol,
+};
 use evenkeel_core::reason::ExchangeOutcome;
 use evenkeel_engine::{Alpn, Secured};
 use evenkeel_wire::http2::{self, ErrorCode};
@@ -118,7 +121,8 @@ fn a_grpc_call_goes_in_http_2_even_beside_connections_of_http_1() {
     w.carry();
     let second = w.open_h2();
     assert_eq!(w.h2(second).headers_seen(), 1);
-    let grpc = "POST /a.B/C HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n";
+    let grpc =
+        "POST /a.B/C HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n";
     let client = w.client();
     w.say(client, grpc);
     assert_eq!(w.h2(second).headers_seen(), 2);
@@ -188,4 +192,48 @@ fn a_client_that_speaks_http_2_never_sees_what_was_tried() {
     w.say(endpoint, ok("x"));
     let resets = w.h2(client).seen.iter().filter(|s| matches!(s, Seen::Reset { .. })).count();
     assert_eq!((resets, w.h2(client).body.as_slice()), (0, &b"x"[..]));
+}
+
+#[test]
+fn an_endpoint_hears_that_its_client_came_by_tls_and_who_it_is() {
+    let headers = HeaderRules {
+        forwarded_proto: HeaderRule::Set,
+        client_certificate: ClientCertificateRule::Set,
+        ..HeaderRules::default()
+    };
+    let route = RoutePolicy { headers, ..RoutePolicy::default() };
+    let mut setup = Setup { route, ..Setup::default() };
+    setup.service.upstream.protocol = UpstreamProtocol::H2;
+    let mut w = World::new(setup);
+    let client = w.client();
+    let identity = Some("spiffe://mesh/web".into());
+    let secured = Secured { alpn: Some(Alpn::H1), server_name: None, client_identity: identity };
+    w.engine.secured(w.now, client, secured);
+    w.say(client, "GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-client-cert: spiffe://mesh/root\r\n\r\n");
+    let endpoint = w.open_h2();
+    let peer = w.h2(endpoint);
+    assert_eq!(peer.last(":scheme"), Some("https"));
+    assert_eq!(peer.last("x-forwarded-proto"), Some("https"));
+    assert_eq!(peer.last("x-forwarded-client-cert"), Some("spiffe://mesh/web"));
+    let named = peer.blocks[0].iter().filter(|(name, _)| name == "x-forwarded-client-cert").count();
+    assert_eq!(named, 1);
+}
+
+#[test]
+fn a_tunnel_under_tls_asks_for_its_endpoint_once_the_handshake_is_done() {
+    let mut setup = Setup::default();
+    setup.listener.protocol = ListenerProtocol::Tcp;
+    setup.listener.transport = Transport::Tls;
+    let mut w = World::new(setup);
+    let client = w.client();
+    w.carry();
+    assert!(w.asked.is_empty());
+    w.engine.secured(w.now, client, Secured::default());
+    w.carry();
+    assert_eq!(w.asked.len(), 1);
+    let key = w.asked[0].0;
+    assert!(w.engine.may_agree_on(key).is_empty());
+    let endpoint = w.open();
+    w.say(client, "ping");
+    assert_eq!(w.heard(endpoint), "ping");
 }

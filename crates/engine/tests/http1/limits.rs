@@ -58,12 +58,13 @@ fn the_largest_body_of_a_route_passes_and_one_byte_more_is_413() {
     let mut setup = Setup { route, ..Setup::default() };
     setup.service.upstream.protocol = UpstreamProtocol::H1;
     let mut w = World::new(setup);
-    let length = |n: usize| {
-        format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {n}\r\n\r\n{}", "b".repeat(n))
-    };
+    let length =
+        |n: usize| format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {n}\r\n\r\n{}", "b".repeat(n));
     let chunk = |n: usize| {
         let body = "b".repeat(n);
-        format!("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{n:x}\r\n{body}\r\n0\r\n\r\n")
+        format!(
+            "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{n:x}\r\n{body}\r\n0\r\n\r\n"
+        )
     };
     assert_eq!(asked(&mut w, &length(5)), Ok(()));
     assert_eq!(asked(&mut w, &chunk(5)), Ok(()));

@@ -21,7 +21,9 @@ fn reads_frames(w: &mut World, client: ConnKey) {
     let wire = std::mem::take(&mut w.wire(client).http2);
     assert!(wire.is_none());
     let mut peer = Peer::client(client);
+    // It says nothing before its preface.
     peer.out.clear();
+    peer.acknowledges = false;
     w.wire(client).http2 = Some(peer);
 }
 

@@ -9,7 +9,10 @@ use std::time::Duration;
 fn translating() -> World {
     let cors = Cors { origins: CorsOrigins::Any, headers: Box::default(), max_age: Duration::from_secs(60) };
     let grpc_web = Some(Arc::new(GrpcWeb { cors: Some(cors) }));
-    World::new(Setup { listener: ListenerPolicy { grpc_web, ..ListenerPolicy::default() }, ..Setup::default() })
+    World::new(Setup {
+        listener: ListenerPolicy { grpc_web, ..ListenerPolicy::default() },
+        ..Setup::default()
+    })
 }
 
 fn call(content_type: &str, body: &str) -> String {
@@ -112,7 +115,10 @@ fn an_endpoint_that_goes_leaves_its_client_with_a_status() {
     let endpoint = w.open_h2();
     w.reset(endpoint);
     let heard = w.heard(client);
-    assert!(heard.contains("content-type: application/grpc-web\r\n") && heard.contains("grpc-status: 14"), "{heard}");
+    assert!(
+        heard.contains("content-type: application/grpc-web\r\n") && heard.contains("grpc-status: 14"),
+        "{heard}"
+    );
     w.say(client, call("application/grpc-web-text", "AAAAAAA="));
     let endpoint = w.open_h2();
     w.h2(endpoint).headers(1, &ANSWER, false);
@@ -128,7 +134,8 @@ fn an_endpoint_that_goes_leaves_its_client_with_a_status() {
 fn a_preflight_is_answered_here_and_other_questions_are_the_endpoints() {
     let mut w = translating();
     let client = w.client();
-    let question = "OPTIONS /a.B/C HTTP/1.1\r\nhost: a\r\norigin: https://b\r\naccess-control-request-method: POST\r\n";
+    let question =
+        "OPTIONS /a.B/C HTTP/1.1\r\nhost: a\r\norigin: https://b\r\naccess-control-request-method: POST\r\n";
     w.say(client, format!("{question}access-control-request-headers: content-type,x-grpc-web\r\n\r\n"));
     let heard = w.heard(client);
     assert!(heard.starts_with("HTTP/1.1 204 No Content\r\n"), "{heard}");
@@ -144,5 +151,8 @@ fn without_translation_a_call_passes_as_it_is() {
     w.say(client, call("application/grpc-web-text", "AAAA"));
     let endpoint = w.open();
     let asked = w.heard(endpoint);
-    assert!(asked.contains("content-type: application/grpc-web-text\r\n") && asked.ends_with("AAAA"), "{asked}");
+    assert!(
+        asked.contains("content-type: application/grpc-web-text\r\n") && asked.ends_with("AAAA"),
+        "{asked}"
+    );
 }

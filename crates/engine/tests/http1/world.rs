@@ -81,7 +81,8 @@ impl World {
         let mut writer = EndpointSetWriter::new(ServiceId(0), 1, EndpointIds::default());
         let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
         writer.publish((0..setup.endpoints).map(|port| EndpointSpec::at(address(port))).collect(), now);
-        let routes = vec![Route { matches: RouteMatch::default(), service: ServiceId(0), policy: setup.route }];
+        let routes =
+            vec![Route { matches: RouteMatch::default(), service: ServiceId(0), policy: setup.route }];
         let listener = Listener {
             id: LISTENER,
             name: "web".into(),

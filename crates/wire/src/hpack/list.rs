@@ -1,7 +1,7 @@
 //! A decoded header block: ids where the peer speaks of what it sent before, bytes where it does not.
 
 use super::id::HeaderId;
-use super::name::Name;
+use super::name::{LONGEST_KNOWN, Name};
 use super::static_table;
 use super::store::{ENTRY_OVERHEAD, HeaderStore, Traits, WireValue};
 
@@ -215,12 +215,19 @@ impl HeaderList {
     #[inline]
     pub(crate) fn begin(&mut self, token: &[u8]) -> Begun {
         let start = self.bytes.len();
-        self.bytes.extend(token.iter().map(u8::to_ascii_lowercase));
-        let name = Name::of(&self.bytes[start..]);
-        if name != Name::Other {
-            self.bytes.truncate(start);
+        let mut lower = [0; LONGEST_KNOWN];
+        if let Some(lower) = lower.get_mut(..token.len()) {
+            for (to, from) in lower.iter_mut().zip(token) {
+                *to = from.to_ascii_lowercase();
+            }
+            let name = Name::of(lower);
+            if name == Name::Other {
+                self.bytes.extend_from_slice(lower);
+            }
+            return Begun { name, start };
         }
-        Begun { name, start }
+        self.bytes.extend(token.iter().map(u8::to_ascii_lowercase));
+        Begun { name: Name::Other, start }
     }
 
     /// The name of a literal that is begun, unless it is a known one.
