@@ -91,7 +91,9 @@ impl Heard {
     fn is_answer(&self, frame: &[u8]) -> bool {
         let Some(payload) = self.payload else { return false };
         match frame {
-            [PONG, length, mask @ .., _, _, _, _, _, _, _, _] if usize::from(length & !MASKED) == PING_PAYLOAD => {
+            [PONG, length, mask @ .., _, _, _, _, _, _, _, _]
+                if usize::from(length & !MASKED) == PING_PAYLOAD =>
+            {
                 let said = &frame[frame.len() - PING_PAYLOAD..];
                 match mask {
                     [] if length & MASKED == 0 => *said == payload,
@@ -104,14 +106,6 @@ impl Heard {
             _ => false,
         }
     }
-}
-
-/// One direction.
-#[derive(Clone, Copy, Debug)]
-struct Direction {
-    tracker: FrameTracker,
-    /// Nothing of it goes on any more: we have ended it.
-    is_cut: bool,
 }
 
 /// Bytes of a header that came before and were held back.
@@ -142,6 +136,8 @@ pub(crate) struct Passed {
     pub(crate) closed: Option<Option<u16>>,
     /// What is wrong with the frame behind what goes on.
     pub(crate) fault: Option<Fault>,
+    /// The WebSocket is to end.
+    pub(crate) is_ordered: bool,
     /// The direction is to be ended here.
     pub(crate) is_at_end: bool,
 }
@@ -149,8 +145,11 @@ pub(crate) struct Passed {
 /// A WebSocket.
 #[derive(Debug)]
 pub(crate) struct WebSocket {
-    from_client: Direction,
-    from_endpoint: Direction,
+    from_client: FrameTracker,
+    from_endpoint: FrameTracker,
+    /// Nothing of this sender goes on any more: we have ended its direction.
+    is_client_cut: bool,
+    is_endpoint_cut: bool,
     pub(crate) began: Moment,
     /// It is to end so, or ends.
     pub(crate) end: Option<End>,
@@ -160,51 +159,50 @@ pub(crate) struct WebSocket {
 impl WebSocket {
     /// One that stands from now on.
     pub(crate) fn new(now: Moment) -> Self {
-        let direction = |sender| Direction { tracker: FrameTracker::new(sender), is_cut: false };
         Self {
-            from_client: direction(Sender::Client),
-            from_endpoint: direction(Sender::Server),
+            from_client: FrameTracker::new(Sender::Client),
+            from_endpoint: FrameTracker::new(Sender::Server),
+            is_client_cut: false,
+            is_endpoint_cut: false,
             began: now,
             end: None,
             pings: None,
         }
     }
 
-    fn from(&self, side: Side) -> &Direction {
+    fn from(&self, side: Side) -> &FrameTracker {
         match side {
             Side::Client => &self.from_client,
             Side::Upstream => &self.from_endpoint,
         }
     }
 
-    fn from_mut(&mut self, side: Side) -> &mut Direction {
-        match side {
-            Side::Client => &mut self.from_client,
-            Side::Upstream => &mut self.from_endpoint,
-        }
-    }
-
     /// Whether nothing of this sender goes on any more.
     pub(crate) fn is_cut(&self, from: Side) -> bool {
-        self.from(from).is_cut
+        match from {
+            Side::Client => self.is_client_cut,
+            Side::Upstream => self.is_endpoint_cut,
+        }
     }
 
     /// Nothing of this sender goes on from now.
     pub(crate) fn cut(&mut self, from: Side) {
-        self.from_mut(from).is_cut = true;
+        match from {
+            Side::Client => self.is_client_cut = true,
+            Side::Upstream => self.is_endpoint_cut = true,
+        }
     }
 
     /// Whether this sender's close frame went by.
     pub(crate) fn is_closed(&self, from: Side) -> bool {
-        self.from(from).tracker.is_closed()
+        self.from(from).is_closed()
     }
 
     /// Whether a frame of ours may stand here among those of this sender. A header that was cut is held back, so it is
     /// no obstacle, and what comes behind a close frame is nothing.
     pub(crate) fn is_at(&self, from: Side, boundary: Boundary) -> bool {
-        let direction = self.from(from);
-        let tracker = &direction.tracker;
-        if direction.is_cut || tracker.is_closed() {
+        let tracker = self.from(from);
+        if self.is_cut(from) || tracker.is_closed() {
             return true;
         }
         match boundary {
@@ -219,7 +217,7 @@ impl WebSocket {
     pub(crate) fn pass(&mut self, now: Moment, from: Side, bytes: &[u8]) -> Passed {
         let end = self.end;
         let Self { from_client, from_endpoint, pings, .. } = self;
-        let direction = match from {
+        let tracker = match from {
             Side::Client => from_client,
             Side::Upstream => from_endpoint,
         };
@@ -227,72 +225,75 @@ impl WebSocket {
         if let Some(heard) = &mut heard {
             heard.hear(now);
         }
-        direction.pass(bytes, end.map(|end| end.boundary), heard)
+        pass(tracker, bytes, end.map(|end| end.boundary), heard)
     }
 }
 
-impl Direction {
-    fn pass(&mut self, bytes: &[u8], until: Option<Boundary>, mut heard: Option<&mut Heard>) -> Passed {
-        let tracker = &mut self.tracker;
-        let mut passed = Passed::default();
-        let before = tracker.cut_header();
-        let (held, is_fresh) = (before.len(), tracker.is_between_frames());
-        passed.held.bytes[..held].copy_from_slice(before);
-        passed.held.length = held as u8;
-        let mut input = bytes;
-        // Where a frame begins, if that is known: behind the last event.
-        let mut frame_at = is_fresh.then_some(0);
-        loop {
-            match tracker.next(&mut input) {
-                Ok(Some(event)) => {
-                    let at = bytes.len() - input.len();
-                    match event {
-                        Event::Message(_) => passed.messages += 1,
-                        Event::Close(code) => passed.closed = Some(code),
-                        Event::Pong => {
-                            let frame = frame_at.map(|from| (from, at));
-                            if let (Some((from, to)), Some(heard)) = (frame, &mut heard)
-                                && heard.is_answer(&bytes[from..to])
-                            {
-                                heard.payload = None;
-                                passed.swallowed = Some((from, to));
-                            }
+/// Follows bytes of one direction, to its next boundary of this kind if it is to end there.
+fn pass(
+    tracker: &mut FrameTracker,
+    bytes: &[u8],
+    until: Option<Boundary>,
+    mut heard: Option<&mut Heard>,
+) -> Passed {
+    let mut passed = Passed { is_ordered: until.is_some(), ..Passed::default() };
+    let before = tracker.cut_header();
+    let (held, is_fresh) = (before.len(), tracker.is_between_frames());
+    passed.held.bytes[..held].copy_from_slice(before);
+    passed.held.length = held as u8;
+    let mut input = bytes;
+    // Where a frame begins, if that is known: behind the last event.
+    let mut frame_at = is_fresh.then_some(0);
+    loop {
+        match tracker.next(&mut input) {
+            Ok(Some(event)) => {
+                let at = bytes.len() - input.len();
+                match event {
+                    Event::Message(_) => passed.messages += 1,
+                    Event::Close(code) => passed.closed = Some(code),
+                    Event::Pong => {
+                        let frame = frame_at.map(|from| (from, at));
+                        if let (Some((from, to)), Some(heard)) = (frame, &mut heard)
+                            && heard.is_answer(&bytes[from..to])
+                        {
+                            heard.payload = None;
+                            passed.swallowed = Some((from, to));
                         }
-                        Event::Ping => {}
                     }
-                    frame_at = Some(at);
-                    let is_there = match until {
-                        None => false,
-                        Some(Boundary::Frame) => true,
-                        Some(Boundary::Message) => tracker.is_between_messages() || tracker.is_closed(),
-                        Some(Boundary::Close) => tracker.is_closed(),
-                    };
-                    if is_there {
-                        passed.goes_on = at;
-                        passed.is_at_end = true;
-                        return passed;
-                    }
+                    Event::Ping => {}
                 }
-                Ok(None) => break,
-                Err(fault) => {
-                    passed.goes_on = bytes.len() - input.len();
-                    passed.fault = Some(fault);
-                    if passed.goes_on == 0 {
-                        passed.held = Held::default();
-                    }
+                frame_at = Some(at);
+                let is_there = match until {
+                    None => false,
+                    Some(Boundary::Frame) => true,
+                    Some(Boundary::Message) => tracker.is_between_messages() || tracker.is_closed(),
+                    Some(Boundary::Close) => tracker.is_closed(),
+                };
+                if is_there {
+                    passed.goes_on = at;
+                    passed.is_at_end = true;
                     return passed;
                 }
             }
+            Ok(None) => break,
+            Err(fault) => {
+                passed.goes_on = bytes.len() - input.len();
+                passed.fault = Some(fault);
+                if passed.goes_on == 0 {
+                    passed.held = Held::default();
+                }
+                return passed;
+            }
         }
-        let cut = tracker.cut_header().len();
-        if cut > bytes.len() || (cut == held && bytes.is_empty()) {
-            // The same header as before, and still not whole.
-            passed.held = Held::default();
-        } else {
-            passed.goes_on = bytes.len() - cut;
-        }
-        passed
     }
+    let cut = tracker.cut_header().len();
+    if cut > bytes.len() || (cut == held && bytes.is_empty()) {
+        // The same header as before, and still not whole.
+        passed.held = Held::default();
+    } else {
+        passed.goes_on = bytes.len() - cut;
+    }
+    passed
 }
 
 #[cfg(test)]

@@ -119,8 +119,9 @@ pub(crate) struct UpstreamSide {
     pub(crate) has_spoken: bool,
     /// It carries one exchange, which it was opened for, and no other.
     pub(crate) is_own: bool,
-    /// Streams that we reset and that the endpoint may not have seen end: they count against its concurrency.
-    pub(crate) cancelled: Cancelled,
+    /// Streams that we reset and that the endpoint may not have seen end: they count against its concurrency. Most
+    /// upstreams never have any.
+    pub(crate) cancelled: Option<Box<Cancelled>>,
 }
 
 /// What the codecs know of the limits.
@@ -290,6 +291,11 @@ impl Conn {
         }
     }
 
+    /// What its cancelled streams hold, if it ever had any.
+    pub(crate) fn cancelled_mut(&mut self) -> Option<&mut Cancelled> {
+        self.upstream_mut()?.cancelled.as_deref_mut()
+    }
+
     /// Which of an exchange's peers it leads to.
     pub(crate) fn side(&self) -> Side {
         if self.is_client() { Side::Client } else { Side::Upstream }
@@ -338,7 +344,7 @@ impl Conn {
                     && !u.is_own
                     && u.next_stream <= MAX_STREAM_ID =>
             {
-                let taken = self.streams.len() as u32 + u.cancelled.len();
+                let taken = self.streams.len() as u32 + u.cancelled.as_ref().map_or(0, |c| c.len());
                 match &self.speech {
                     Speech::Http2(http2) => most.min(http2.peer.max_concurrent_streams).saturating_sub(taken),
                     _ => 1_u32.saturating_sub(taken),
@@ -526,6 +532,9 @@ impl Conn {
             + self.streams.held_bytes()
             + self.blocked.capacity() * size_of::<ExchangeKey>()
             + self.client().map_or(0, |c| c.first_bytes.capacity() + c.deadlines.held_bytes())
-            + self.upstream().map_or(0, |u| u.cancelled.held_bytes())
+            + self
+                .upstream()
+                .and_then(|u| u.cancelled.as_ref())
+                .map_or(0, |c| size_of::<Cancelled>() + c.held_bytes())
     }
 }

@@ -203,7 +203,9 @@ impl Engine {
             Role::Client(_) => self.session_ended(conn, reason),
             Role::Upstream(upstream) => {
                 self.stats.upstream_closed(reason);
-                self.free_places(&upstream.cancelled.clients().collect::<Vec<_>>());
+                if let Some(cancelled) = &upstream.cancelled {
+                    self.free_places(&cancelled.clients().collect::<Vec<_>>());
+                }
                 let (service, endpoint, address) = (upstream.service, upstream.endpoint, upstream.address);
                 self.tell(EventKind::UpstreamClosed { service, endpoint, address, reason, detail, figures });
             }

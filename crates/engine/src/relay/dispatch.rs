@@ -2,7 +2,6 @@
 
 use super::{Engine, Wake};
 use crate::action::Action;
-use crate::cancelled::Cancelled;
 use crate::conn::{Conn, Phase, Role, Speech, UpstreamSide};
 use crate::exchange::{Kind, Leg, Side};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
@@ -143,7 +142,7 @@ impl Engine {
             served: 0,
             has_spoken: false,
             is_own,
-            cancelled: Cancelled::default(),
+            cancelled: None,
         };
         let conn = self.conns.insert(Conn::new(Role::Upstream(side), Phase::Connecting, speech, now));
         if is_own {

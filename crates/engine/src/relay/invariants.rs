@@ -98,8 +98,8 @@ impl Engine {
         }
         let held = |conn: &Conn| conn.client().map_or(0, |c| c.places_held as usize);
         let places: usize = self.conns.iter().map(|(_, c)| held(c)).sum();
-        let cancelled = self.conns.iter().filter_map(|(_, c)| c.upstream());
-        let of_clients = cancelled.flat_map(|u| u.cancelled.clients()).filter(|&c| self.conns.has(c)).count();
+        let cancelled = self.conns.iter().filter_map(|(_, c)| c.upstream()?.cancelled.as_ref());
+        let of_clients = cancelled.flat_map(|c| c.clients()).filter(|&c| self.conns.has(c)).count();
         if places != of_clients || !self.cancels.is_empty() {
             return Err(format!("{places} places held of clients, {of_clients} at upstreams"));
         }

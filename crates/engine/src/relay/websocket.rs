@@ -325,9 +325,8 @@ impl Engine {
             self.count_messages(exchange, side, &passed);
         }
         let ends_here = passed.fault.is_some() || passed.is_at_end;
-        let is_ordered = self.exchanges[exchange].websocket.as_ref().is_some_and(|w| w.end.is_some());
         // The end of a side is not told where we say how it ends.
-        let tells_end = is_end && !ends_here && !is_ordered;
+        let tells_end = is_end && !ends_here && !passed.is_ordered;
         let is_whole = passed.goes_on == payload.len() && passed.swallowed.is_none();
         if is_whole && passed.held.bytes().is_empty() {
             if !payload.is_empty() || tells_end {
@@ -335,6 +334,9 @@ impl Engine {
             }
         } else {
             self.forward_parts(now, exchange, side, payload, &passed, tells_end);
+        }
+        if !ends_here && !passed.is_ordered {
+            return;
         }
         let Some(ex) = self.exchanges.get(exchange) else { return };
         if let Some(fault) = passed.fault {
@@ -439,8 +441,10 @@ impl Engine {
     /// Ends the directions that stand at this boundary; the client hears first.
     fn end_directions_at(&mut self, now: Moment, exchange: ExchangeKey, boundary: Boundary) {
         for from in [Side::Upstream, Side::Client] {
-            let websocket = self.exchanges.get(exchange).and_then(|ex| ex.websocket.as_ref());
-            if websocket.is_some_and(|w| !w.is_cut(from) && w.is_at(from, boundary)) {
+            let Some(ex) = self.exchanges.get(exchange) else { return };
+            // Of a side that has ended nothing comes any more.
+            let is_there = |w: &WebSocket| ex.leg(from).is_received || w.is_at(from, boundary);
+            if ex.websocket.as_ref().is_some_and(|w| !w.is_cut(from) && is_there(w)) {
                 self.end_direction(now, exchange, from);
             }
         }
@@ -569,7 +573,8 @@ impl Engine {
         let pings = self.exchanges[exchange].websocket.as_ref()?.pings.as_ref()?;
         let interval = self.ping_interval(exchange)?;
         let next = [pings.client, pings.endpoint].map(|peer| match peer.pinged {
-            Some(pinged) => pinged + interval * UNANSWERED,
+            // Once it is answered, the next one is due before that.
+            Some(pinged) => (pinged + interval * UNANSWERED).min(now + interval),
             None => peer.heard + interval,
         });
         let next = next[0].min(next[1]);
@@ -616,5 +621,25 @@ impl Engine {
                 _ => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conn::Conn;
+    use crate::exchange::{Exchange, Leg};
+
+    #[test]
+    fn an_idle_websocket_costs_no_more_than_1600_bytes() {
+        let parts = [
+            ("two connections", 2 * size_of::<Conn>()),
+            ("exchange", size_of::<Exchange>()),
+            ("of that, two legs", 2 * size_of::<Leg>()),
+            ("websocket", size_of::<WebSocket>()),
+        ];
+        println!("{parts:?}");
+        let sum = parts[0].1 + parts[1].1 + parts[3].1;
+        assert!(sum <= 1_600, "{sum} bytes: {parts:?}");
     }
 }

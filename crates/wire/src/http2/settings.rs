@@ -122,3 +122,25 @@ impl Settings {
 fn bad(code: ErrorCode) -> ReadError {
     ReadError { code, fault: Fault::SettingsValue }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apply(settings: &mut Settings, value: u32) -> Option<ErrorCode> {
+        let pair = [&ENABLE_CONNECT_PROTOCOL.to_be_bytes()[..], &value.to_be_bytes()].concat();
+        settings.apply(&pair).err().map(|error| error.code)
+    }
+
+    #[test]
+    fn extended_connect_is_allowed_by_one_and_not_taken_back() {
+        let mut settings = Settings::default();
+        assert_eq!((apply(&mut settings, 0), settings.enable_connect_protocol), (None, false));
+        assert_eq!(apply(&mut settings, 2), Some(ErrorCode::ProtocolError));
+        assert_eq!((apply(&mut settings, 1), settings.enable_connect_protocol), (None, true));
+        assert_eq!(apply(&mut settings, 0), Some(ErrorCode::ProtocolError));
+        let said: Vec<_> = settings.pairs(false).collect();
+        assert_eq!(said, [(ENABLE_CONNECT_PROTOCOL, 1)]);
+        assert_eq!(Settings::default().pairs(false).count(), 0);
+    }
+}

@@ -11,7 +11,7 @@ use evenkeel_core::stats::{
     DURATION_BOUNDS_US, Histogram, MESSAGE_BOUNDS, MemoryPart, MessageDirection, TURN_BOUNDS_US,
 };
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
@@ -27,29 +27,23 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Families with the plain names that dashboards ask for.
-    plain: Registry,
 }
 
 impl Metrics {
     /// Metrics over this state.
     #[must_use]
     pub fn new(state: Arc<State>) -> Self {
-        let mut registry = Registry::with_prefix("evenkeel");
-        registry.register_collector(Box::new(Reader { state: Arc::clone(&state) }));
-        let mut plain = Registry::default();
-        plain.register_collector(Box::new(PlainReader { state }));
-        Self { registry, plain }
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(PlainReader { state: Arc::clone(&state) }));
+        registry.sub_registry_with_prefix("evenkeel").register_collector(Box::new(Reader { state }));
+        Self { registry }
     }
 
     /// The values of now.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::with_capacity(16 * 1024);
-        let written = encode_registry(&mut text, &self.registry)
-            .and_then(|()| encode_registry(&mut text, &self.plain))
-            .and_then(|()| encode_eof(&mut text));
-        written.expect("writing to a string does not fail");
+        encode(&mut text, &self.registry).expect("writing to a string does not fail");
         text
     }
 }
@@ -77,7 +71,7 @@ impl Collector for Reader {
     }
 }
 
-/// WebSockets under the names that other programs have for theirs.
+/// The plain names that dashboards in the wild ask for, without the prefix.
 struct PlainReader {
     state: Arc<State>,
 }
