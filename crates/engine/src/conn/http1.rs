@@ -228,7 +228,9 @@ impl Http1 {
     /// The message that goes ends before its time; whether the peer could take it for whole.
     pub(crate) fn abort(&mut self) -> bool {
         self.is_last = true;
-        std::mem::replace(&mut self.writing, Writing::None) != Writing::None
+        let is_open = std::mem::replace(&mut self.writing, Writing::None) != Writing::None;
+        // A peer that agreed to change the protocol meanwhile would take the end for that of a tunnel.
+        is_open || self.to.asked_upgrade.is_some()
     }
 
     /// Gives back memory that is not in use.

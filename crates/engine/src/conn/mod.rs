@@ -21,7 +21,7 @@ use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::{HeaderLimits, HeaderList, HeaderStore, IndexPolicy};
 use evenkeel_wire::http1::{Scheme, Unwritable};
 use evenkeel_wire::http2::{DEFAULT_WINDOW, ErrorCode, MAX_STREAM_ID};
-pub(crate) use http1::{Http1, Reading};
+pub(crate) use http1::{Http1, Reading, Writing};
 pub(crate) use http2::Http2;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -142,6 +142,8 @@ pub(crate) enum Input {
     Paused,
     /// It sends no more.
     Ended,
+    /// Its socket is closed already.
+    Gone,
 }
 
 /// A connection.
@@ -498,6 +500,15 @@ impl Conn {
             Speech::Http1(http1) if is_client && code == ErrorCode::NoError && !http1.is_writing() => {}
             Speech::Http1(http1) => self.is_aborted |= http1.abort(),
             Speech::Unknown | Speech::Raw => self.is_aborted = true,
+        }
+    }
+
+    /// Whether the end of what is under way to the peer would be taken from the end of the connection.
+    pub(crate) fn ends_by_closing(&self) -> bool {
+        match &self.speech {
+            Speech::Http1(http1) => http1.writing == Writing::UntilClose,
+            Speech::Raw => true,
+            Speech::Http2(_) | Speech::Unknown => false,
         }
     }
 

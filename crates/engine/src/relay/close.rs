@@ -2,7 +2,7 @@
 
 use super::{Engine, Wake};
 use crate::action::Action;
-use crate::conn::{GoAwaySent, Phase, Role};
+use crate::conn::{GoAwaySent, Input, Phase, Role};
 use crate::keys::ConnKey;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::event::EventKind;
@@ -91,6 +91,7 @@ impl Engine {
     fn abandon_streams(&mut self, now: Moment, key: ConnKey, before: Phase, reason: CloseReason) {
         let conn = &mut self.conns[key];
         let open = std::mem::take(&mut conn.streams).in_order();
+        conn.is_aborted |= !open.is_empty() && conn.ends_by_closing();
         let pool = conn.upstream().map(|u| u.pool);
         let was_used = conn.upstream().is_some_and(|u| u.served > 1);
         let is_own = conn.upstream().is_some_and(|u| u.is_own);
@@ -210,8 +211,8 @@ impl Engine {
                 self.tell(EventKind::UpstreamClosed { service, endpoint, address, reason, detail, figures });
             }
         }
-        if let Some(is_polite) = close {
-            self.actions.push(Action::Close { conn: key, is_polite });
+        if let Some(is_polite) = close.filter(|_| conn.input != Input::Gone) {
+            self.actions.push(Action::Close { conn: key, is_polite, is_abort: conn.is_aborted });
         }
         self.settle(now);
     }

@@ -151,6 +151,10 @@ impl Engine {
         leg.at = None;
         leg.is_sent = true;
         self.leave_upstream(now, exchange, None);
+        if self.exchanges[exchange].is_tunnel {
+            // The client may have its whole answer, and what it still sends has nowhere to go.
+            self.end_if_answered(now, exchange);
+        }
         true
     }
 

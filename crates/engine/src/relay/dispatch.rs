@@ -261,6 +261,7 @@ impl Engine {
         }
         if let Some(http1) = conn.http1_mut() {
             let asked_upgrade = (ex.kind == Kind::WebSocket).then_some(Upgrade::WebSocket);
+            http1.has_spoken = false;
             http1.to = ResponseTo { is_head: ex.is_head, is_connect: false, asked_upgrade };
             http1.has_spoken = false;
         }

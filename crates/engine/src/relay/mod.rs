@@ -38,7 +38,7 @@ mod windows;
 
 use crate::action::{Action, ConnectFailure, PeerEnd};
 use crate::cancelled::Cancel;
-use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role, Speech, TableOffer};
+use crate::conn::{ClientSide, Conn, Input, NumberMap, Phase, Role, Speech, TableOffer};
 use crate::deadlines::Deadlines;
 use crate::exchange::Exchange;
 use crate::failures::Failures;
@@ -304,10 +304,13 @@ impl Engine {
 
     /// The peer ended its side. The key is gone; no `Close` follows.
     pub fn peer_ended(&mut self, now: Moment, key: ConnKey, end: PeerEnd) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            conn.input = Input::Gone;
+        }
         if end == PeerEnd::Closed {
             self.end_open_body(now, key);
         }
-        let Some(conn) = self.conns.get(key) else { return };
+        let Some(conn) = self.conns.get(key) else { return self.relieve(now) };
         let reason = match (&conn.role, end) {
             (Role::Client(_), PeerEnd::Closed) => CloseReason::ClientClosed,
             (Role::Client(_), PeerEnd::Reset) => CloseReason::ClientReset,

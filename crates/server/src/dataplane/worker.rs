@@ -223,6 +223,10 @@ impl Worker {
         let Some(socket) = self.sockets.get(key) else { return 0 };
         if !self.engine.takes_input(key) {
             (socket.is_ready, socket.is_paused) = (false, true);
+            // A peer that is gone is heard even while nothing is read.
+            if socket.is_read_closed && matches!(socket.stream.take_error(), Ok(Some(_)) | Err(_)) {
+                self.ended(now, key, PeerEnd::Reset);
+            }
             return 0;
         }
         if !matches!(socket.transport, Transport::Clear) {
@@ -366,7 +370,13 @@ impl Worker {
     fn act(&mut self, now: Moment, action: Action) {
         match action {
             Action::Connect { conn, address, .. } => self.connect(now, conn, address),
-            Action::Close { conn, is_polite } => {
+            Action::Close { conn, is_abort: true, .. } => {
+                if let Some(socket) = self.forget(conn) {
+                    // Then the socket closes with RST; one that is gone by now needs none.
+                    let _ = socket2::SockRef::from(&socket.stream).set_linger(Some(Duration::ZERO));
+                }
+            }
+            Action::Close { conn, is_polite, is_abort: false } => {
                 if let Some(mut socket) = self.forget(conn)
                     && is_polite
                 {
