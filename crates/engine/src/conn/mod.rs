@@ -15,6 +15,7 @@ use evenkeel_core::event::ConnectionFigures;
 use evenkeel_core::id::{EndpointId, ServiceId};
 use evenkeel_core::limits::Limits;
 use evenkeel_core::reason::CloseReason;
+use evenkeel_core::session::SessionProtocol;
 use evenkeel_core::snapshot::Listener;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::{HeaderLimits, HeaderList, HeaderStore, IndexPolicy};
@@ -96,6 +97,8 @@ pub(crate) struct ClientSide {
     pub(crate) deadlines: Deadlines,
     /// What the handshake ended with, where TLS ends here.
     pub(crate) secured: Option<Box<Secured>>,
+    /// What it counts as.
+    pub(crate) protocol: SessionProtocol,
     /// It sent GOAWAY: the session ends with its last exchange.
     pub(crate) is_leaving: bool,
 }

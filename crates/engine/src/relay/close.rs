@@ -201,13 +201,7 @@ impl Engine {
         conn.figures.age = now.since(conn.opened);
         let (figures, detail) = (conn.figures, conn.detail);
         match conn.role {
-            Role::Client(client) => {
-                self.clients -= 1;
-                self.stats.sessions.set(self.clients as u64);
-                client.listener.stats.cell(self.worker).session_ended(reason, figures.age);
-                let (listener, peer, session) = (client.listener.id, client.peer, client.session);
-                self.tell(EventKind::SessionEnded { listener, peer, session, reason, detail, figures });
-            }
+            Role::Client(_) => self.session_ended(conn, reason),
             Role::Upstream(upstream) => {
                 self.stats.upstream_closed(reason);
                 if let Some(cancelled) = &upstream.cancelled {

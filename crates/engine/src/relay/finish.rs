@@ -48,6 +48,9 @@ impl Engine {
     }
 
     fn leave(&mut self, now: Moment, exchange: ExchangeKey, side: Side, code: Option<ErrorCode>) {
+        if side == Side::Client {
+            self.lasted(now, exchange);
+        }
         let ex = &mut self.exchanges[exchange];
         let client = ex.client.at;
         let is_early = !ex.is_answered && now.since(ex.sent) < EARLY;
@@ -228,6 +231,9 @@ impl Engine {
         match side {
             Side::Client => {
                 let client = self.exchanges[exchange].client.at;
+                if let Some((key, _)) = client {
+                    self.exchange_failed(key);
+                }
                 self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
                 self.leave_client(now, exchange, Some(code));
                 self.finish(now, exchange, ExchangeOutcome::BadRequest);
@@ -258,6 +264,9 @@ impl Engine {
 
     /// The endpoint reset its stream: the client hears the same code.
     pub(super) fn pass_reset(&mut self, now: Moment, exchange: ExchangeKey, code: ErrorCode) {
+        if let Some((key, _)) = self.exchanges[exchange].client.at {
+            self.exchange_failed(key);
+        }
         self.leave_upstream(now, exchange, None);
         // REFUSED_STREAM would tell the client that nothing was processed, which holds only before an answer, and only
         // if nobody else may have processed it before.

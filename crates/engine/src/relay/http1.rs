@@ -450,8 +450,8 @@ impl Engine {
     ) {
         let conn = &mut self.conns[key];
         conn.detail = Some(why);
-        conn.figures.failed += 1;
-        if let Some(client) = conn.client() {
+        self.exchange_failed(key);
+        if let Some(client) = self.conns[key].client() {
             client.listener.stats.cell(self.worker).exchange_ended_unrouted(ExchangeOutcome::BadRequest);
         }
         let mut list = self.take_list();

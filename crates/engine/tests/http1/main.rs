@@ -12,6 +12,7 @@ mod limits;
 #[allow(dead_code, reason = "shared with the regressions")]
 #[path = "../regressions/peer.rs"]
 mod peer;
+mod sessions;
 mod upgrades;
 mod web;
 mod world;

@@ -63,6 +63,7 @@ pub(crate) struct World {
     wires: Vec<(ConnKey, Wire)>,
     writer: EndpointSetWriter,
     pub(crate) stats: Arc<ServiceStats>,
+    listener: Arc<Listener>,
     worker: Arc<WorkerStats>,
 }
 
@@ -97,7 +98,8 @@ impl World {
             endpoints: Arc::clone(writer.current()),
             stats: Arc::clone(&stats),
         };
-        let snapshot = Snapshot { services: vec![Arc::new(service)], listeners: vec![Arc::new(listener)] };
+        let listener = Arc::new(listener);
+        let snapshot = Snapshot { services: vec![Arc::new(service)], listeners: vec![Arc::clone(&listener)] };
         let setup = EngineSetup {
             worker: WorkerIndex(0),
             seed: 7,
@@ -247,6 +249,10 @@ impl World {
             }
             self.engine.wrote(self.now, key, bytes.len());
         }
+    }
+
+    pub(crate) fn listener_stats(&self) -> Arc<ListenerStats> {
+        Arc::clone(&self.listener.stats)
     }
 
     pub(crate) fn refused(&self, limit: Limit) -> u64 {

@@ -1,5 +1,6 @@
 //! One data plane thread: waits, reads, lets the engine work, writes every dirty socket once, and so on.
 
+use super::SessionPage;
 use super::inbox::{Command, Inbox};
 use super::pauses::{PAUSE, Pauses};
 use super::sockets::{self, INBOX, Socket, Sockets};
@@ -304,6 +305,11 @@ impl Worker {
                     self.engine.begin_drain(now, deadline);
                 }
                 Command::AcceptingEnded => self.is_accepting = false,
+                Command::List { from, most, answer } => {
+                    let (sessions, next) = self.engine.list_sessions(now, from, most);
+                    // Who asked may have stopped waiting.
+                    let _ = answer.send(SessionPage { sessions, next });
+                }
             }
         }
     }
