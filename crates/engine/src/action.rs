@@ -31,11 +31,22 @@ pub enum Action {
     Close {
         /// The key it had.
         conn: ConnKey,
-        /// Whether the peer may still be reading: end our side first, then drop what comes.
-        is_polite: bool,
+        /// How the peer is left.
+        how: Farewell,
     },
     /// Tell what happened.
     Event(EventKind),
+}
+
+/// How a socket is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The peer may still be reading: end our side first, then drop what comes.
+    Polite,
+    /// At once.
+    AtOnce,
+    /// By a reset: what was said is not whole, and the peer is to know.
+    Reset,
 }
 
 /// Why a connection could not be opened.

@@ -24,7 +24,7 @@ mod timers;
 mod upstream;
 mod window;
 
-pub use action::{Action, ConnectFailure, PeerEnd};
+pub use action::{Action, ConnectFailure, Farewell, PeerEnd};
 pub use keys::{ConnKey, ConnMark};
-pub use relay::{DrainProgress, Engine, EngineSetup};
+pub use relay::{DrainProgress, Engine, EngineSetup, LONGEST_PROXY_HEADER};
 pub use slots::Key;

@@ -12,7 +12,9 @@ pub(crate) struct Pool {
     pub(crate) service: usize,
     pub(crate) endpoint: Endpoint,
     pub(crate) conns: Vec<ConnKey>,
-    /// How many of them do not take exchanges yet.
+    /// Connections that each carry one exchange, which they were opened for: beside those, and beyond their bound.
+    pub(crate) own: Vec<ConnKey>,
+    /// How many of the shared ones do not take exchanges yet.
     pub(crate) opening: u32,
     pub(crate) pending: VecDeque<ExchangeKey>,
     /// What the endpoint was found to speak, where that is left to find out.
@@ -35,6 +37,7 @@ impl Pool {
             service,
             endpoint,
             conns: Vec::new(),
+            own: Vec::new(),
             opening: 0,
             pending: VecDeque::new(),
             is_http1: None,
@@ -47,6 +50,6 @@ impl Pool {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.conns.is_empty() && self.pending.is_empty() && self.exchanges == 0
+        self.conns.is_empty() && self.own.is_empty() && self.pending.is_empty() && self.exchanges == 0
     }
 }

@@ -1,7 +1,7 @@
 //! Ends of connections: by us or by the peer, with whatever was open on them.
 
 use super::{Engine, Wake};
-use crate::action::Action;
+use crate::action::{Action, Farewell};
 use crate::conn::{GoAwaySent, Phase, Role};
 use crate::keys::ConnKey;
 use evenkeel_core::balancer::Report;
@@ -93,6 +93,7 @@ impl Engine {
         let open = std::mem::take(&mut conn.streams).in_order();
         let pool = conn.upstream().map(|u| u.pool);
         let was_used = conn.upstream().is_some_and(|u| u.served > 1);
+        let is_own = conn.upstream().is_some_and(|u| u.is_own);
         let is_stale = was_used && conn.http1().is_some_and(|h| !h.has_spoken);
         let Some(pool) = pool else {
             for (_, exchange) in open {
@@ -112,10 +113,11 @@ impl Engine {
         );
         if matches!(before, Phase::Connecting | Phase::Greeting) {
             if let Some(pool) = self.pools.get_mut(pool) {
-                pool.opening -= 1;
+                pool.opening -= u32::from(!is_own);
             }
-            // An endpoint is not to blame for its leaving, nor for our own lack of descriptors.
-            if !is_planned && reason != CloseReason::ConnectNoDescriptors {
+            // An endpoint is not to blame for its leaving, nor for its client's, nor for our own lack of descriptors.
+            let is_ours = matches!(reason, CloseReason::ConnectNoDescriptors | CloseReason::TunnelEnded);
+            if !is_planned && !is_ours {
                 self.report(now, pool, Report::Failed);
             }
             // An upstream that was opened for one exchange has it already.
@@ -136,8 +138,8 @@ impl Engine {
                 } else {
                     self.move_pending(now, pool);
                 }
-                self.drop_pool_if_done(pool);
             }
+            self.drop_pool_if_done(pool);
             return;
         }
         if let Some(pool) = self.pools.get(pool) {
@@ -149,6 +151,7 @@ impl Engine {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.upstream.at = None;
             if self.keep_answer(now, exchange) {
+                self.end_if_answered(now, exchange);
                 continue;
             }
             // An endpoint may close a connection that had been used before at any time; what was asked in that moment
@@ -208,7 +211,12 @@ impl Engine {
             }
         }
         if let Some(is_polite) = close {
-            self.actions.push(Action::Close { conn: key, is_polite });
+            let how = match (conn.is_aborted, is_polite) {
+                (true, _) => Farewell::Reset,
+                (false, true) => Farewell::Polite,
+                (false, false) => Farewell::AtOnce,
+            };
+            self.actions.push(Action::Close { conn: key, how });
         }
         self.settle(now);
     }

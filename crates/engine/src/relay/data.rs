@@ -2,9 +2,10 @@
 //! them.
 
 use super::Engine;
-use crate::conn::Input;
-use crate::exchange::Side;
-use crate::keys::{ConnKey, ExchangeKey};
+use crate::conn::{Conn, Input, Phase};
+use crate::exchange::{Kind, Side};
+use crate::keys::{ConnKey, ConnMark, ExchangeKey};
+use crate::slots::Slots;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
@@ -78,7 +79,11 @@ impl Engine {
         }
         leg.announced = announced.flatten();
         leg.is_received = is_end;
-        leg.uncredited += payload.len() as u32;
+        if ex.is_tunnel && ex.leg(side.other()).is_sent {
+            // The other side is gone.
+            return;
+        }
+        ex.leg_mut(side).uncredited += payload.len() as u32;
         if side == Side::Client && !self.admit_body(now, exchange, payload.len()) {
             return;
         }
@@ -110,7 +115,7 @@ impl Engine {
     /// Where there is no window, a peer is held back by not reading from it.
     fn hold_back(&mut self, exchange: ExchangeKey, side: Side) {
         let Some(ex) = self.exchanges.get_mut(exchange) else { return };
-        let is_kept = side == Side::Client && ex.upstream.at.is_none();
+        let is_kept = side == Side::Client && standing(&self.conns, ex.upstream.at).is_none();
         let leg = ex.leg_mut(side);
         let Some((key, _)) = leg.at else { return };
         let waits = leg.uncredited as usize;
@@ -166,7 +171,8 @@ impl Engine {
     fn forward(&mut self, now: Moment, exchange: ExchangeKey, from: Side, payload: &[u8], is_end: bool) {
         let ex = &mut self.exchanges[exchange];
         if from == Side::Client && ex.is_replayable {
-            if ex.replay.len() + payload.len() <= self.limits.replay_bytes {
+            // A tunnel's client is not read again before its endpoint has what came so far.
+            if ex.replay.len() + payload.len() <= self.limits.replay_bytes || ex.kind == Kind::Tunnel {
                 if ex.replay.capacity() == 0 {
                     ex.replay = self.spares.take_body();
                     self.replay_bytes += ex.replay.capacity();
@@ -185,7 +191,7 @@ impl Engine {
         let to = from.other();
         let ex = &mut self.exchanges[exchange];
         let leg = ex.leg_mut(to);
-        let Some((key, stream)) = leg.at else {
+        let Some((key, stream)) = standing(&self.conns, leg.at) else {
             // It waits for a connection; what came is in `replay`.
             return;
         };
@@ -357,6 +363,11 @@ impl Engine {
             self.after_flush(now, exchange, side, stop, sent);
         }
     }
+}
+
+/// Where a stream is, unless its connection is still being opened.
+fn standing(conns: &Slots<ConnMark, Conn>, at: Option<(ConnKey, u32)>) -> Option<(ConnKey, u32)> {
+    at.filter(|&(key, _)| conns[key].phase != Phase::Connecting)
 }
 
 /// Places in a queue of blocked exchanges that are not worth looking through.

@@ -4,7 +4,7 @@ use super::{Engine, Wake};
 use crate::action::Action;
 use crate::cancelled::Cancelled;
 use crate::conn::{Conn, Phase, Role, Speech, UpstreamSide};
-use crate::exchange::{Kind, Leg, Side};
+use crate::exchange::{Exchange, Kind, Leg, Side};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::balancer::{Pick, Report};
 use evenkeel_core::endpoint::EndpointState;
@@ -27,10 +27,15 @@ impl Engine {
     /// if all were tried.
     pub(super) fn pick(&mut self, now: Moment, exchange: ExchangeKey, last: ExchangeOutcome) -> Option<Pick> {
         let ex = &mut self.exchanges[exchange];
-        let balancer = &mut self.services[ex.service].balancer;
-        let mut picked = balancer.pick(now, &ex.tried);
+        let state = &mut self.services[ex.service];
+        let (balancer, most) = (&mut state.balancer, state.service.policy.max_sessions);
+        let mut pick = |ex: &Exchange| match ex.kind.needs_own_upstream() {
+            true => balancer.pick_session(now, &ex.tried, most),
+            false => balancer.pick(now, &ex.tried),
+        };
+        let mut picked = pick(ex);
         if picked == Err(NoPickReason::AllTried) && ex.may_ask_again() {
-            picked = balancer.pick(now, &ex.tried);
+            picked = pick(ex);
         }
         let outcome = match picked {
             Ok(pick) => return Some(pick),
@@ -39,8 +44,10 @@ impl Engine {
                 ExchangeOutcome::UpstreamGone
             }
             Err(NoPickReason::AllTried) => last,
-            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing | NoPickReason::AllFull) => {
-                ExchangeOutcome::NoEndpoint
+            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing) => ExchangeOutcome::NoEndpoint,
+            Err(NoPickReason::AllFull) => {
+                self.stats.refused(Limit::EndpointSessions);
+                ExchangeOutcome::EndpointsFull
             }
         };
         self.fail(now, exchange, outcome);
@@ -122,11 +129,16 @@ impl Engine {
             served: 0,
             has_spoken: false,
             is_own,
+            is_introduced: false,
             cancelled: Cancelled::default(),
         };
         let conn = self.conns.insert(Conn::new(Role::Upstream(side), Phase::Connecting, speech, now));
-        pool.conns.push(conn);
-        pool.opening += 1;
+        if is_own {
+            pool.own.push(conn);
+        } else {
+            pool.conns.push(conn);
+            pool.opening += 1;
+        }
         self.actions.push(Action::Connect { conn, address, service });
         self.arm_conn(conn, now + timeout);
         conn
@@ -172,9 +184,9 @@ impl Engine {
 
     /// A connection that was asked for stands.
     pub(super) fn count_opened(&mut self, key: ConnKey) {
-        let Some(pool_key) = self.conns[key].upstream().map(|u| u.pool) else { return };
-        let pool = &mut self.pools[pool_key];
-        pool.opening -= 1;
+        let Some(upstream) = self.conns[key].upstream() else { return };
+        let pool = &mut self.pools[upstream.pool];
+        pool.opening -= u32::from(!upstream.is_own);
         let endpoint = &pool.endpoint;
         endpoint.stats.cell(self.worker).upstream_opened();
         let service = self.services[pool.service].service.id;
@@ -288,9 +300,13 @@ impl Engine {
 
     /// Takes a connection out of its pool, which stays: what was open on the connection is still counted there.
     pub(super) fn leave_pool(&mut self, key: ConnKey) {
-        let Some(pool_key) = self.conns.get(key).and_then(Conn::upstream).map(|u| u.pool) else { return };
-        let Some(pool) = self.pools.get_mut(pool_key) else { return };
-        pool.conns.retain(|&c| c != key);
+        let Some(upstream) = self.conns.get(key).and_then(Conn::upstream) else { return };
+        let Some(pool) = self.pools.get_mut(upstream.pool) else { return };
+        if !upstream.is_own {
+            pool.conns.retain(|&c| c != key);
+        } else if let Some(place) = pool.own.iter().position(|&c| c == key) {
+            pool.own.swap_remove(place);
+        }
     }
 
     /// A pool goes with its last connection if its endpoint is gone.

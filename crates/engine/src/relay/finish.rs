@@ -26,7 +26,8 @@ impl Engine {
         if !ex.client.is_sent || goes_on {
             return;
         }
-        let is_unread = !ex.client.is_received;
+        // What comes on a tunnel of which the endpoint is gone is of no use to anybody, and no fault of the client's.
+        let is_unread = !ex.client.is_received && !ex.is_tunnel;
         self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
         self.leave_client(now, exchange, is_unread.then_some(ErrorCode::NoError));
         self.finish(now, exchange, ExchangeOutcome::Completed);
@@ -180,6 +181,10 @@ impl Engine {
     pub(super) fn upstream_stream_ended(&mut self, now: Moment, key: ConnKey) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let Some(upstream) = conn.upstream() else { return };
+        if conn.phase == Phase::Connecting && upstream.is_own && conn.is_idle() {
+            // Nobody waits for it any more.
+            return self.end_conn(now, key, CloseReason::TunnelEnded, None);
+        }
         if conn.is_closing() || conn.phase != Phase::Open {
             return;
         }

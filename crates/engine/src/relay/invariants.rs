@@ -4,7 +4,7 @@ use super::Engine;
 use super::relief::slow_bytes;
 use crate::conn::{Conn, Phase};
 use crate::exchange::{Exchange, Leg, Side};
-use crate::keys::ExchangeKey;
+use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::limits::Limits;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::MAX_WINDOW;
@@ -107,7 +107,8 @@ impl Engine {
             let opening = pool.conns.iter().filter(|&&c| {
                 self.conns.get(c).is_some_and(|c| matches!(c.phase, Phase::Connecting | Phase::Greeting))
             });
-            if opening.count() != pool.opening as usize || pool.conns.iter().any(|&c| !self.conns.has(c)) {
+            let is_gone = |&c: &ConnKey| !self.conns.has(c);
+            if opening.count() != pool.opening as usize || pool.conns.iter().chain(&pool.own).any(is_gone) {
                 return Err(format!(
                     "pool {}: {} are being opened, not so in its list",
                     key.index(),

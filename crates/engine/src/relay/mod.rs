@@ -4,7 +4,8 @@
 //! queue), `endpoint` (the answer), `retry` (another endpoint instead), `data`, `windows` and `stall` (bodies),
 //! `finish` and `answer` (its end, and what we say of a failure), `close` (the end of a connection); then what guards
 //! the worker: `cancel` (streams that nobody wants any more), `relief` (memory budgets); and what acts on sessions from
-//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines).
+//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines). Connections that are bytes from their beginning have
+//! `introduction` (PROXY protocol) and `tunnel`.
 
 mod answer;
 mod cancel;
@@ -17,6 +18,7 @@ mod drain;
 mod endpoint;
 mod finish;
 mod http1;
+mod introduction;
 mod invariants;
 mod receive;
 mod refresh;
@@ -43,7 +45,7 @@ use evenkeel_core::balancer::Balancer;
 use evenkeel_core::event::EventKind;
 use evenkeel_core::id::{EndpointId, ListenerId, ServiceId, WorkerIndex};
 use evenkeel_core::limits::Limits;
-use evenkeel_core::policy::{ListenerProtocol, Timeouts};
+use evenkeel_core::policy::{AcceptProxyProtocol, ListenerProtocol, Timeouts};
 use evenkeel_core::reason::{CloseReason, Limit};
 use evenkeel_core::retry_budget::RetryBudget;
 use evenkeel_core::snapshot::{Service, Snapshot};
@@ -55,6 +57,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use drain::DrainProgress;
+pub use introduction::LONGEST_PROXY_HEADER;
 
 /// What an engine is made with.
 #[derive(Debug)]
@@ -214,11 +217,12 @@ impl Engine {
         self.next_session += 1;
         let session = self.next_session;
         let header = listener.policy.timeouts.header;
-        let (protocol, detect_timeout) = (listener.policy.protocol, listener.policy.detect_timeout);
-        let asks_for_name = listener.routes.asks_for_server_name();
+        let awaits_proxy_header = listener.policy.proxy_protocol == AcceptProxyProtocol::Required;
         let client = ClientSide {
             listener,
             peer,
+            destination: None,
+            awaits_proxy_header,
             session,
             recorded: now,
             first_bytes: Vec::new(),
@@ -230,12 +234,24 @@ impl Engine {
         let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, Speech::Unknown, now));
         self.clients += 1;
         self.stats.sessions.set(self.clients as u64);
-        match protocol {
-            ListenerProtocol::Tcp if !asks_for_name => self.begin_tunnel(now, key, None, &[]),
-            ListenerProtocol::Auto => self.arm_conn(key, now + header.min(detect_timeout)),
-            ListenerProtocol::Tcp | ListenerProtocol::Http => self.arm_conn(key, now + header),
+        self.arm_conn(key, now + header);
+        if !awaits_proxy_header {
+            self.await_first_bytes(now, key);
         }
         Some(key)
+    }
+
+    /// Nothing stands before what a client speaks any more: waits for that, where it decides anything.
+    fn await_first_bytes(&mut self, now: Moment, key: ConnKey) {
+        let Some(client) = self.conns[key].client() else { return };
+        let policy = &client.listener.policy;
+        match policy.protocol {
+            ListenerProtocol::Tcp if !client.listener.routes.asks_for_server_name() => {
+                self.begin_tunnel(now, key, None, &[]);
+            }
+            ListenerProtocol::Auto => self.arm_conn(key, now + policy.detect_timeout),
+            ListenerProtocol::Tcp | ListenerProtocol::Http => {}
+        }
     }
 
     /// A connection that was asked for stands.

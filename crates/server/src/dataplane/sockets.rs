@@ -54,6 +54,10 @@ pub(super) struct Socket {
     pub(super) is_read_closed: bool,
     /// The peer takes nothing more; what it said before is still read.
     pub(super) is_write_failed: bool,
+    /// The peer has said all, and its session goes on.
+    pub(super) has_ended: bool,
+    /// A PROXY protocol header is looked for before anything is read.
+    pub(super) awaits_proxy_header: bool,
 }
 
 impl Socket {
@@ -68,7 +72,15 @@ impl Socket {
             is_paused: false,
             is_read_closed: false,
             is_write_failed: false,
+            has_ended: false,
+            awaits_proxy_header: false,
         }
+    }
+
+    /// Lets its end be a reset: what was said is not whole.
+    pub(super) fn reset(&self) {
+        // A socket without the option ends all the same.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 }
 

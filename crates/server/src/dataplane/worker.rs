@@ -9,7 +9,7 @@ use evenkeel_core::id::ListenerId;
 use evenkeel_core::snapshot::Snapshot;
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
-use evenkeel_engine::{Action, ConnKey, ConnectFailure, DrainProgress, Engine, PeerEnd};
+use evenkeel_engine::{Action, ConnKey, ConnectFailure, DrainProgress, Engine, Farewell, PeerEnd};
 use mio::net::TcpStream;
 use mio::{Events, Poll};
 use std::collections::VecDeque;
@@ -184,6 +184,8 @@ impl Worker {
             let key = ConnKey::from_bits(token.0 as u64);
             let Some(socket) = self.sockets.get(key) else { continue };
             socket.is_read_closed |= event.is_read_closed() || event.is_error();
+            // Who has said all and is reset is not to be found out by reading.
+            socket.is_write_failed |= event.is_error() && socket.has_ended;
             if socket.is_connecting {
                 self.finish_connect(now, key);
                 continue;
@@ -220,8 +222,17 @@ impl Worker {
     /// Reads a socket once and gives the bytes to its session; how many there were.
     fn read(&mut self, now: Moment, key: ConnKey) -> usize {
         let Some(socket) = self.sockets.get(key) else { return 0 };
+        if socket.has_ended && socket.is_write_failed {
+            // Neither side has anything to say any more.
+            self.ended(now, key, PeerEnd::Reset);
+            return 0;
+        }
         if !self.engine.takes_input(key) {
             (socket.is_ready, socket.is_paused) = (false, true);
+            return 0;
+        }
+        if socket.awaits_proxy_header {
+            self.read_proxy_header(now, key);
             return 0;
         }
         if !matches!(socket.transport, Transport::Clear) {
@@ -232,11 +243,7 @@ impl Worker {
             Ok(0) => {
                 // A peer that ends its side may still read what was just said to it.
                 self.flush(now, key, self.written + TURN_BYTES);
-                if self.engine.outlives_input(key) {
-                    self.engine.input_ended(now, key);
-                } else {
-                    self.ended(now, key, PeerEnd::Closed);
-                }
+                self.input_ended(now, key);
             }
             Ok(n) => {
                 // A short read has emptied the socket, unless the end is still to be read.
@@ -255,6 +262,20 @@ impl Worker {
             Err(_) => self.ended(now, key, PeerEnd::Reset),
         }
         0
+    }
+
+    /// The peer has said all, and may still hear.
+    fn input_ended(&mut self, now: Moment, key: ConnKey) {
+        if !self.engine.outlives_input(key) {
+            return self.ended(now, key, PeerEnd::Closed);
+        }
+        if let Some(socket) = self.sockets.get(key) {
+            socket.has_ended = true;
+            if socket.is_write_failed {
+                return self.ended(now, key, PeerEnd::Reset);
+            }
+        }
+        self.engine.input_ended(now, key);
     }
 
     fn ended(&mut self, now: Moment, key: ConnKey, end: PeerEnd) {
@@ -300,9 +321,15 @@ impl Worker {
         if let Some(timeouts) = self.engine.timeouts(key) {
             sockets::watch_peer(&stream, &timeouts);
         }
+        if self.engine.tells_destinations()
+            && let Ok(destination) = stream.local_addr()
+        {
+            self.engine.set_destination(key, destination);
+        }
         let socket = Socket {
             transport: self.accepted_transport(listener),
             is_ready: true,
+            awaits_proxy_header: self.engine.awaits_proxy_header(key),
             ..Socket::new(stream, true)
         };
         if self.sockets.add(self.poll.registry(), key, socket).is_err() {
@@ -360,17 +387,21 @@ impl Worker {
     fn act(&mut self, now: Moment, action: Action) {
         match action {
             Action::Connect { conn, address, .. } => self.connect(now, conn, address),
-            Action::Close { conn, is_polite } => {
-                if let Some(mut socket) = self.forget(conn)
-                    && is_polite
-                {
-                    self.bid_farewell(&mut socket);
-                    self.sockets.linger(self.poll.registry(), socket, now);
+            Action::Close { conn, how } => {
+                let Some(mut socket) = self.forget(conn) else { return };
+                match how {
+                    Farewell::Polite => {
+                        bid_farewell(&mut self.wire, &mut socket);
+                        self.sockets.linger(self.poll.registry(), socket, now);
+                    }
+                    Farewell::Reset => socket.reset(),
+                    Farewell::AtOnce => {}
                 }
             }
             Action::Resume { conn } => self.resume(conn),
             Action::EndOutput { conn } => {
                 if let Some(socket) = self.sockets.get(conn) {
+                    bid_farewell(&mut self.wire, socket);
                     // A peer that is gone by now is found out by the next read.
                     let _ = socket.stream.shutdown(std::net::Shutdown::Write);
                 }
@@ -431,6 +462,9 @@ impl Worker {
         self.ready.push_back(key);
         if is_clear {
             self.engine.connected(now, key);
+        } else if !self.introduce(key) {
+            self.forget(key);
+            self.engine.connect_failed(now, key, ConnectFailure::Unreachable);
         } else {
             // The handshake's first record waits to be written; the connection stands when the handshake has ended.
             self.engine.put_off(key);
@@ -493,8 +527,9 @@ fn failure(error: &std::io::Error) -> ConnectFailure {
     }
 }
 
+mod proxy_header;
 mod secured;
-use secured::connected_transport;
+use secured::{bid_farewell, connected_transport};
 
 #[cfg(test)]
 mod tests;
