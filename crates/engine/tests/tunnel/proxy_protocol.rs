@@ -3,7 +3,7 @@
 use crate::bench::{Bench, Setup, client_address};
 use evenkeel_core::event::EventKind;
 use evenkeel_core::policy::{
-    AcceptProxyProtocol, ListenerPolicy, ListenerProtocol, SendProxyProtocol, ServicePolicy, Upstream,
+    AcceptProxyProtocol, ForwardedFor, HeaderRules, ListenerPolicy, ListenerProtocol, RoutePolicy, SendProxyProtocol, ServicePolicy, Upstream,
 };
 use evenkeel_core::reason::CloseReason;
 use std::net::SocketAddr;
@@ -62,7 +62,9 @@ fn something_else_or_nothing_instead_of_a_header_ends_the_session() {
 
 #[test]
 fn an_http_request_behind_a_header_is_that_client_s() {
-    let mut bench = Bench::new(required(ListenerProtocol::Http));
+    let headers = HeaderRules { forwarded_for: ForwardedFor::Append, ..HeaderRules::default() };
+    let route = RoutePolicy { headers, ..RoutePolicy::default() };
+    let mut bench = Bench::new(Setup { route, ..required(ListenerProtocol::Http) });
     let client = bench.connect();
     assert_eq!(bench.engine.proxy_header(bench.now, client, HEADER), Some(HEADER.len()));
     bench.say(client, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n");

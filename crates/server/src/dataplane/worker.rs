@@ -2,6 +2,7 @@
 
 use super::inbox::{Command, Inbox};
 use super::sockets::{self, INBOX, Socket, Sockets};
+use self::looks::Looks;
 use super::transport::{TlsContexts, Transport, Wire};
 use crate::clock::Clock;
 use evenkeel_core::event::{Event, EventKind};
@@ -66,6 +67,7 @@ pub(super) struct Worker {
     handshakes: usize,
     /// Those that are ready and wait for the next one.
     put_by: Vec<ConnKey>,
+    looks: Looks,
     dirty: Vec<ConnKey>,
     /// Bytes written in this turn.
     written: usize,
@@ -98,6 +100,7 @@ impl Worker {
             snapshot: Arc::default(),
             handshakes: 0,
             put_by: Vec::new(),
+            looks: Looks::default(),
             dirty: Vec::new(),
             written: 0,
             actions: Vec::new(),
@@ -143,10 +146,11 @@ impl Worker {
         for _ in 0..MOST_LOOKS {
             self.take_events(now, events);
             self.read_ready(now);
-            if !self.engine.has_work() {
+            if !self.engine.has_work() || !self.looks.are_worth_it() {
                 return;
             }
             super::wait(&mut self.poll, events, Some(Duration::ZERO));
+            self.looks.found(!events.is_empty());
             if events.is_empty() {
                 return;
             }
@@ -527,6 +531,7 @@ fn failure(error: &std::io::Error) -> ConnectFailure {
     }
 }
 
+mod looks;
 mod proxy_header;
 mod secured;
 use secured::{bid_farewell, connected_transport};
