@@ -24,6 +24,7 @@ mod receive;
 mod refresh;
 mod relief;
 mod retry;
+mod spliced;
 mod stall;
 mod tunnel;
 mod windows;

@@ -4,6 +4,7 @@
 
 mod acceptor;
 mod inbox;
+mod pipes;
 mod sockets;
 pub mod transport;
 mod worker;

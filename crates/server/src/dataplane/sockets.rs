@@ -1,6 +1,7 @@
 //! A worker's sockets by the engine's keys, and those that linger after their session.
 
 use super::transport::Transport;
+use super::worker::Bulk;
 use evenkeel_core::policy::Timeouts;
 use evenkeel_core::time::Moment;
 use evenkeel_engine::ConnKey;
@@ -58,6 +59,7 @@ pub(super) struct Socket {
     pub(super) has_ended: bool,
     /// A PROXY protocol header is looked for before anything is read.
     pub(super) awaits_proxy_header: bool,
+    pub(super) bulk: Bulk,
 }
 
 impl Socket {
@@ -74,6 +76,7 @@ impl Socket {
             is_write_failed: false,
             has_ended: false,
             awaits_proxy_header: false,
+            bulk: Bulk::default(),
         }
     }
 

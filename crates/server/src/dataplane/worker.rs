@@ -1,7 +1,9 @@
 //! One data plane thread: waits, reads, lets the engine work, writes every dirty socket once, and so on.
 
 use super::inbox::{Command, Inbox};
+use super::pipes::Pipes;
 use super::sockets::{self, INBOX, Socket, Sockets};
+pub(super) use self::bulk::Bulk;
 use self::looks::Looks;
 use super::transport::{TlsContexts, Transport, Wire};
 use crate::clock::Clock;
@@ -68,6 +70,7 @@ pub(super) struct Worker {
     /// Those that are ready and wait for the next one.
     put_by: Vec<ConnKey>,
     looks: Looks,
+    pipes: Pipes,
     dirty: Vec<ConnKey>,
     /// Bytes written in this turn.
     written: usize,
@@ -86,6 +89,7 @@ impl Worker {
         shared: Arc<Shared>,
         events: tokio::sync::mpsc::Sender<Event>,
     ) -> Self {
+        let pipes = Pipes::new(engine.limits().pipes);
         Self {
             poll,
             clock,
@@ -101,6 +105,7 @@ impl Worker {
             handshakes: 0,
             put_by: Vec::new(),
             looks: Looks::default(),
+            pipes,
             dirty: Vec::new(),
             written: 0,
             actions: Vec::new(),
@@ -198,6 +203,9 @@ impl Worker {
                 socket.is_ready = true;
                 self.ready.push_back(key);
             }
+            if event.is_writable() {
+                self.feed(key);
+            }
             // Half of the turn's bytes are for those that wait in the queue already.
             if event.is_writable() && self.flush(now, key, TURN_BYTES / 2) {
                 self.engine.put_off(key);
@@ -242,6 +250,12 @@ impl Worker {
         if !matches!(socket.transport, Transport::Clear) {
             return self.read_secured(now, key);
         }
+        if socket.bulk.is_bulk()
+            && let Some(moved) = self.splice(now, key)
+        {
+            return moved;
+        }
+        let Some(socket) = self.sockets.get(key) else { return 0 };
         socket.is_ready = false;
         match socket.stream.read(&mut self.buffer) {
             Ok(0) => {
@@ -250,6 +264,7 @@ impl Worker {
                 self.input_ended(now, key);
             }
             Ok(n) => {
+                socket.bulk.read(n);
                 // A short read has emptied the socket, unless the end is still to be read.
                 if n == self.buffer.len() || socket.is_read_closed {
                     socket.is_ready = true;
@@ -289,7 +304,10 @@ impl Worker {
 
     /// Drops a socket, which closes it.
     fn forget(&mut self, key: ConnKey) -> Option<Socket> {
-        let socket = self.sockets.remove(key)?;
+        let mut socket = self.sockets.remove(key)?;
+        if let Some(pipe) = socket.bulk.take_waiting() {
+            self.pipes.give_back(pipe);
+        }
         if socket.is_client {
             self.shared.inbox.session_ended();
         }
@@ -531,6 +549,7 @@ fn failure(error: &std::io::Error) -> ConnectFailure {
     }
 }
 
+mod bulk;
 mod looks;
 mod proxy_header;
 mod secured;
