@@ -37,6 +37,11 @@ impl Bulk {
         self.full_reads == FULL_READS || self.waiting.is_some()
     }
 
+    #[cfg(test)]
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// What was waiting, when its socket goes.
     pub(super) fn take_waiting(&mut self) -> Option<Pipe> {
         self.waiting.take().map(|pipe| *pipe)
