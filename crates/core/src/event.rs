@@ -7,6 +7,7 @@ use crate::id::{EndpointId, ListenerId, ServiceId};
 use crate::reason::{CloseReason, EjectReason, ExchangeOutcome, Limit};
 use crate::time::Moment;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 /// What happened, and when.
@@ -31,6 +32,15 @@ pub struct ConnectionFigures {
     pub bytes_in: u64,
     /// Bytes written to the peer.
     pub bytes_out: u64,
+    /// Messages of WebSockets that came from the peer.
+    pub messages_in: u64,
+    /// Messages of WebSockets that went to the peer.
+    pub messages_out: u64,
+    /// Code of the close frame that came last from the peer of a WebSocket (RFC 6455 §7.4), as it was sent; 1005 is one
+    /// without a code.
+    pub close_code_in: Option<NonZeroU16>,
+    /// Code of the close frame that went last to the peer, from the other side or from us.
+    pub close_code_out: Option<NonZeroU16>,
 }
 
 /// What happened.

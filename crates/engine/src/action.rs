@@ -31,22 +31,13 @@ pub enum Action {
     Close {
         /// The key it had.
         conn: ConnKey,
-        /// How the peer is left.
-        how: Farewell,
+        /// Whether the peer may still be reading: end our side first, then drop what comes.
+        is_polite: bool,
+        /// Whether the peer must hear that it did not end well (RST): what was under way has no other way to say so.
+        is_abort: bool,
     },
     /// Tell what happened.
     Event(EventKind),
-}
-
-/// How a socket is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
-    /// The peer may still be reading: end our side first, then drop what comes.
-    Polite,
-    /// At once.
-    AtOnce,
-    /// By a reset: what was said is not whole, and the peer is to know.
-    Reset,
 }
 
 /// Why a connection could not be opened.

@@ -32,7 +32,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// An sshd that lets in the user of this test by [`Peer::ssh_key`].
+    /// An sshd that lets in the user of this test by the key that [`Peer::ssh`] uses.
     ///
     /// # Errors
     /// If it does not start.

@@ -1,11 +1,12 @@
 //! Chromium opens a page that holds a WebSocket and an EventSource: direct and through the balancer, in cleartext, and over TLS,
-//! where page, session and stream share one HTTP/2 connection if the server's settings allow it.
+//! where page, session and stream share the one HTTP/2 connection to the balancer.
 
 use anyhow::Result;
 use evenkeel_interop::balancer::{Balancer, Listener, Setup, Upstream};
 use evenkeel_interop::certificate::Certificate;
 use evenkeel_interop::process::Process;
 use evenkeel_interop::programs;
+use evenkeel_interop::tap::Tap;
 use evenkeel_interop::wait::{DEADLINE, until};
 use evenkeel_interop::web::WebServer;
 use serde_json::{Value, json};
@@ -88,5 +89,9 @@ fn a_page_in_chromium_has_its_session_and_its_events_from_a_go_server_over_tls_a
         endpoints: server.addresses(),
         certificate: Some(&certificate),
     })?;
-    the_page_works(&server, &format!("https://{}", balancer.address()), "h2")
+    let before = Tap::start(balancer.address())?;
+    the_page_works(&server, &format!("https://{}", before.address()), "h2")?;
+    // The session went by extended CONNECT (RFC 8441): by an upgrade it would have had a connection of its own.
+    assert_eq!(before.connections(), 1, "connections of the page");
+    Ok(())
 }

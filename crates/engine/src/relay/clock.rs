@@ -58,7 +58,6 @@ impl Engine {
         }
         let timeouts = self.timeouts_of(key);
         let detect_timeout = self.detect_timeout_of(key);
-        let tunnel_idle = self.tunnel_idle(key);
         let last_bytes = self.last_bytes(key, &timeouts);
         let conn = &self.conns[key];
         let mut is_over = |since: Option<Moment>, most: Duration| {
@@ -97,12 +96,6 @@ impl Engine {
                 Some(CloseReason::SettingsTimeout)
             }
             _ if is_over(idle_since, timeouts.idle) => Some(CloseReason::IdleTimeout),
-            _ if tunnel_idle.is_some_and(|(_, since, most)| is_over(Some(since), most)) => {
-                if let Some((exchange, ..)) = tunnel_idle {
-                    self.end_idle_tunnel(now, exchange);
-                }
-                return;
-            }
             _ => None,
         };
         let is_at_rest = matches!(conn.phase, Phase::Open) && is_over(idle_since, REST);
@@ -113,6 +106,9 @@ impl Engine {
         let was_heard = is_over(announced, PING_WAIT);
         let recorded = conn.client().filter(|_| conn.phase == Phase::Open).map(|c| c.recorded);
         let wants_record = is_over(recorded, self.log_interval);
+        if reason == Some(CloseReason::HeaderTimeout) && self.refuse_slow_head(now, key) {
+            return;
+        }
         if let Some(reason) = reason {
             let goaway = match reason {
                 CloseReason::IdleTimeout | CloseReason::ConnectTimeout => ErrorCode::NoError,
@@ -146,16 +142,6 @@ impl Engine {
         }
         let policy = &self.snapshot.listener(client.listener.id).unwrap_or(&client.listener).policy;
         (policy.protocol == ListenerProtocol::Auto).then_some(policy.detect_timeout)
-    }
-
-    /// The tunnel of a client, since when nothing has come from either of its sides, and how long that may be.
-    fn tunnel_idle(&self, key: ConnKey) -> Option<(ExchangeKey, Moment, Duration)> {
-        let conn = &self.conns[key];
-        let tunnel = conn.streams.get(conn.highest_stream).filter(|_| matches!(conn.speech, Speech::Raw))?;
-        let ex = self.exchanges.get(tunnel).filter(|ex| ex.is_tunnel && conn.is_client())?;
-        let upstream = ex.upstream.at.and_then(|(upstream, _)| self.conns.get(upstream));
-        let since = upstream.map_or(conn.idle_since, |upstream| upstream.idle_since.max(conn.idle_since));
-        Some((tunnel, since, ex.upgraded_idle?))
     }
 
     /// Longest time that a closing connection's peer may take nothing of its last bytes: those of a tunnel are as good
@@ -210,6 +196,9 @@ impl Engine {
     /// The time of an exchange, or of its try, is over.
     fn ran_out(&mut self, now: Moment, exchange: ExchangeKey) {
         let ex = &mut self.exchanges[exchange];
+        if ex.is_tunnel {
+            return self.tunnel_due(now, exchange);
+        }
         if ex.deadline <= now {
             self.fail(now, exchange, ExchangeOutcome::RequestTimeout);
             return;
@@ -273,7 +262,10 @@ impl Engine {
             (false, EndpointState::Ready) => return,
             (false, _) => CloseReason::EndpointTerminating,
         };
-        for conn in [&pool.conns[..], &pool.own].concat() {
+        for conn in pool.all().collect::<Vec<_>>() {
+            if self.end_websockets_of(now, conn, reason) {
+                continue;
+            }
             self.end_conn(now, conn, reason, Some(ErrorCode::NoError));
         }
     }

@@ -1,8 +1,8 @@
 //! Ends of connections: by us or by the peer, with whatever was open on them.
 
 use super::{Engine, Wake};
-use crate::action::{Action, Farewell};
-use crate::conn::{GoAwaySent, Phase, Role};
+use crate::action::Action;
+use crate::conn::{GoAwaySent, Input, Phase, Role};
 use crate::keys::ConnKey;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::event::EventKind;
@@ -32,7 +32,7 @@ impl Engine {
             return;
         }
         let spoke = matches!(conn.phase, Phase::Open | Phase::Greeting);
-        if let Some(code) = goaway.filter(|_| spoke) {
+        if let Some(code) = goaway.filter(|_| spoke && conn.http2().is_some()) {
             let last = match conn.goaway_sent() {
                 // What was promised not to be processed never is (RFC 9113 §6.8).
                 GoAwaySent::Final(last) => last,
@@ -91,6 +91,7 @@ impl Engine {
     fn abandon_streams(&mut self, now: Moment, key: ConnKey, before: Phase, reason: CloseReason) {
         let conn = &mut self.conns[key];
         let open = std::mem::take(&mut conn.streams).in_order();
+        conn.is_aborted |= !open.is_empty() && conn.ends_by_closing();
         let pool = conn.upstream().map(|u| u.pool);
         let was_used = conn.upstream().is_some_and(|u| u.served > 1);
         let is_own = conn.upstream().is_some_and(|u| u.is_own);
@@ -112,8 +113,14 @@ impl Engine {
             CloseReason::EndpointRemoved | CloseReason::EndpointTerminating | CloseReason::ServiceRemoved
         );
         if matches!(before, Phase::Connecting | Phase::Greeting) {
-            if let Some(pool) = self.pools.get_mut(pool) {
-                pool.opening -= u32::from(!is_own);
+            if let Some(pool) = self.pools.get_mut(pool).filter(|_| !is_own) {
+                pool.opening -= 1;
+            }
+            if before == Phase::Greeting && self.falls_back(pool, reason) {
+                if self.pools.get(pool).is_some_and(|p| !p.pending.is_empty()) {
+                    self.open_if_needed(now, pool);
+                }
+                return self.drop_pool_if_done(pool);
             }
             // An endpoint is not to blame for its leaving, nor for its client's, nor for our own lack of descriptors.
             let is_ours = matches!(reason, CloseReason::ConnectNoDescriptors | CloseReason::TunnelEnded);
@@ -151,7 +158,6 @@ impl Engine {
             let Some(ex) = self.exchanges.get_mut(exchange) else { continue };
             ex.upstream.at = None;
             if self.keep_answer(now, exchange) {
-                self.end_if_answered(now, exchange);
                 continue;
             }
             // An endpoint may close a connection that had been used before at any time; what was asked in that moment
@@ -205,18 +211,15 @@ impl Engine {
             }
             Role::Upstream(upstream) => {
                 self.stats.upstream_closed(reason);
-                self.free_places(&upstream.cancelled.clients().collect::<Vec<_>>());
+                if let Some(cancelled) = &upstream.cancelled {
+                    self.free_places(&cancelled.clients().collect::<Vec<_>>());
+                }
                 let (service, endpoint, address) = (upstream.service, upstream.endpoint, upstream.address);
                 self.tell(EventKind::UpstreamClosed { service, endpoint, address, reason, detail, figures });
             }
         }
-        if let Some(is_polite) = close {
-            let how = match (conn.is_aborted, is_polite) {
-                (true, _) => Farewell::Reset,
-                (false, true) => Farewell::Polite,
-                (false, false) => Farewell::AtOnce,
-            };
-            self.actions.push(Action::Close { conn: key, how });
+        if let Some(is_polite) = close.filter(|_| conn.input != Input::Gone) {
+            self.actions.push(Action::Close { conn: key, is_polite, is_abort: conn.is_aborted });
         }
         self.settle(now);
     }

@@ -26,8 +26,12 @@ impl Engine {
         if !ex.client.is_sent || goes_on {
             return;
         }
-        // What comes on a tunnel of which the endpoint is gone is of no use to anybody, and no fault of the client's.
-        let is_unread = !ex.client.is_received && !ex.is_tunnel;
+        if let Some(end) = ex.websocket.as_ref().and_then(|websocket| websocket.end) {
+            return self.break_off(now, exchange, end.outcome, end.reason);
+        }
+        // What still comes on a tunnel of which the endpoint is gone is no reason to drop what its client has not read.
+        let is_raw = ex.client.at.is_some_and(|(key, _)| matches!(self.conns[key].speech, Speech::Raw));
+        let is_unread = !ex.client.is_received && !is_raw;
         self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
         self.leave_client(now, exchange, is_unread.then_some(ErrorCode::NoError));
         self.finish(now, exchange, ExchangeOutcome::Completed);
@@ -97,10 +101,17 @@ impl Engine {
             }
             let cell = service.service.stats.cell(self.worker);
             cell.exchange_took(now.since(ex.began));
+            if let Some(websocket) = &ex.websocket {
+                cell.websocket_ended(now.since(websocket.began));
+            }
             match ex.pool.and_then(|p| self.pools.get_mut(p)) {
                 Some(pool) => {
                     pool.exchanges -= 1;
-                    pool.endpoint.stats.cell(self.worker).exchange_ended(outcome);
+                    let endpoint = pool.endpoint.stats.cell(self.worker);
+                    endpoint.exchange_ended(outcome);
+                    if ex.kind.is_session() {
+                        endpoint.session_ended();
+                    }
                 }
                 None => cell.exchange_ended_unpicked(outcome),
             }
@@ -152,7 +163,7 @@ impl Engine {
         conn.idle_since = now;
         match conn.speech {
             Speech::Http1(_) => {
-                if self.conns[key].http1().is_some_and(|h| !h.is_last && !h.is_inside_body()) {
+                if self.conns[key].http1().is_some_and(|h| !h.is_last) {
                     let idle = self.timeouts_of(key).idle;
                     self.arm_conn(key, now + idle.min(REST));
                 }

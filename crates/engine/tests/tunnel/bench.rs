@@ -10,7 +10,7 @@ use evenkeel_core::route::{Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{EndpointStats, ListenerStats, ServiceStats, WorkerStats};
 use evenkeel_core::time::Moment;
-use evenkeel_engine::{Action, ConnKey, ConnectFailure, Engine, EngineSetup, Farewell};
+use evenkeel_engine::{Action, ConnKey, ConnectFailure, Engine, EngineSetup};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,13 @@ impl Default for Setup {
             limits: Limits::default(),
         }
     }
+}
+
+/// How a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    Whole,
+    Reset,
 }
 
 /// A peer's side of a connection.
@@ -237,9 +244,9 @@ impl Bench {
                 match action {
                     Action::Connect { conn, address, .. } => self.asked.push((conn, address)),
                     Action::EndOutput { conn } => self.peer(conn).heard_end = true,
-                    Action::Close { conn, how } => match self.asked.iter().position(|(key, _)| *key == conn) {
+                    Action::Close { conn, is_abort, .. } => match self.asked.iter().position(|(key, _)| *key == conn) {
                         Some(place) => drop(self.asked.remove(place)),
-                        None => self.peer(conn).closed = Some(how),
+                        None => self.peer(conn).closed = Some(if is_abort { Farewell::Reset } else { Farewell::Whole }),
                     },
                     Action::Event(event) => self.events.push(event),
                     Action::Resume { .. } => {}

@@ -1,10 +1,9 @@
 //! Which endpoint a tunnel gets, and what its client hears if there is none.
 
-use crate::bench::{Bench, Setup};
+use crate::bench::{Bench, Farewell, Setup};
 use evenkeel_core::id::WorkerIndex;
 use evenkeel_core::policy::{ServicePolicy, Upstream};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
-use evenkeel_engine::Farewell;
 use std::time::Duration;
 
 #[test]

@@ -244,4 +244,27 @@ mod tests {
             assert!(matches!(WatchedFile::new(&path).look().await, Sight::Unreadable(_)));
         });
     }
+
+    #[test]
+    fn any_file_of_a_set_that_changes_is_told_and_the_set_may_become_another() {
+        on_runtime(async {
+            let dir = tempfile::tempdir().unwrap();
+            let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
+            std::fs::write(&one, "a").unwrap();
+            let (set, wanted) = watch::channel(BTreeSet::from([one.clone()]));
+            let (changed, mut seen) = mpsc::channel(1);
+            let watching = tokio::spawn(watch_set(wanted, changed));
+            let limit = Duration::from_secs(10);
+            let mut told = async || tokio::time::timeout(limit, seen.recv()).await.unwrap();
+            told().await.expect("it was never seen before");
+            std::fs::write(&one, "bb").unwrap();
+            told().await.expect("it changed");
+            set.send(BTreeSet::from([two.clone()])).unwrap();
+            told().await.expect("there is no such file");
+            std::fs::write(&two, "c").unwrap();
+            told().await.expect("it came");
+            drop(set);
+            watching.await.unwrap();
+        });
+    }
 }

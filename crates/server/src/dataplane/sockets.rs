@@ -79,12 +79,6 @@ impl Socket {
             bulk: Bulk::default(),
         }
     }
-
-    /// Lets its end be a reset: what was said is not whole.
-    pub(super) fn reset(&self) {
-        // A socket without the option ends all the same.
-        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
-    }
 }
 
 /// The sockets of one worker.

@@ -12,7 +12,7 @@ use evenkeel_core::id::ListenerId;
 use evenkeel_core::snapshot::Snapshot;
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
-use evenkeel_engine::{Action, ConnKey, ConnectFailure, DrainProgress, Engine, Farewell, PeerEnd};
+use evenkeel_engine::{Action, ConnKey, ConnectFailure, DrainProgress, Engine, PeerEnd};
 use mio::net::TcpStream;
 use mio::{Events, Poll};
 use std::collections::VecDeque;
@@ -241,6 +241,10 @@ impl Worker {
         }
         if !self.engine.takes_input(key) {
             (socket.is_ready, socket.is_paused) = (false, true);
+            // A peer that is gone is heard even while nothing is read.
+            if socket.is_read_closed && matches!(socket.stream.take_error(), Ok(Some(_)) | Err(_)) {
+                self.ended(now, key, PeerEnd::Reset);
+            }
             return 0;
         }
         if socket.awaits_proxy_header {
@@ -409,15 +413,18 @@ impl Worker {
     fn act(&mut self, now: Moment, action: Action) {
         match action {
             Action::Connect { conn, address, .. } => self.connect(now, conn, address),
-            Action::Close { conn, how } => {
-                let Some(mut socket) = self.forget(conn) else { return };
-                match how {
-                    Farewell::Polite => {
-                        bid_farewell(&mut self.wire, &mut socket);
-                        self.sockets.linger(self.poll.registry(), socket, now);
-                    }
-                    Farewell::Reset => socket.reset(),
-                    Farewell::AtOnce => {}
+            Action::Close { conn, is_abort: true, .. } => {
+                if let Some(socket) = self.forget(conn) {
+                    // Then the socket closes with RST; one that is gone by now needs none.
+                    let _ = socket2::SockRef::from(&socket.stream).set_linger(Some(Duration::ZERO));
+                }
+            }
+            Action::Close { conn, is_polite, is_abort: false } => {
+                if let Some(mut socket) = self.forget(conn)
+                    && is_polite
+                {
+                    bid_farewell(&mut self.wire, &mut socket);
+                    self.sockets.linger(self.poll.registry(), socket, now);
                 }
             }
             Action::Resume { conn } => self.resume(conn),

@@ -4,7 +4,8 @@ use super::chooser::Chooser;
 use super::error::CertificateError;
 use super::kept::{Made, Makes};
 use super::pem::Reader;
-use super::settings::{ClientAuthMode, NamedListener, TlsVersion};
+use super::settings::NamedListener;
+use evenkeel_config::model::{ClientAuthMode, TlsVersion};
 use rustls::crypto::ring;
 use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{ServerConfig, SupportedProtocolVersion};
@@ -53,7 +54,7 @@ impl Makes for NamedListener {
             self.tls.certificates.iter().map(|files| reader.pair(files, now)).collect::<Result<_, _>>()?;
         let valid_until = pairs.iter().map(|pair| pair.valid_until).min();
         let mut config = builder.with_cert_resolver(Arc::new(Chooser::new(pairs)));
-        config.alpn_protocols = self.tls.alpn.iter().map(|alpn| alpn.id().to_vec()).collect();
+        config.alpn_protocols = self.tls.alpn.iter().map(|alpn| alpn.id().as_bytes().to_vec()).collect();
         // The keys of tickets are new with each configuration, and change every six hours: no ticket outlives the
         // authorities by which its client was verified.
         config.ticketer = ring::Ticketer::new().map_err(refused)?;

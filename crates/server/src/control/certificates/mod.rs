@@ -18,12 +18,10 @@ mod tests;
 mod upstream;
 
 pub use error::CertificateError;
-pub use settings::{
-    Alpn, CertificateFiles, ClientAuth, ClientAuthMode, ListenerTls, NamedListener, NamedUpstream,
-    TlsSettings, TlsVersion, UpstreamTls, Verification,
-};
+pub use settings::{NamedListener, NamedUpstream, TlsSettings};
 
 use crate::dataplane::transport::{ListenerContext, TlsContexts, UpstreamContext};
+use evenkeel_config::model::Verification;
 use evenkeel_core::id::{ListenerId, ServiceId};
 use kept::Kept;
 use std::collections::BTreeSet;

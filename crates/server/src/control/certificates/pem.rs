@@ -1,8 +1,8 @@
 //! PEM files to certificates and keys that belong together and hold now.
 
 use super::error::CertificateError;
-use super::settings::CertificateFiles;
 use crate::control::watch::MAX_FILE_BYTES;
+use evenkeel_config::model::CertificateFiles;
 use rustls::RootCertStore;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{Error as PemError, PemObject};

@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::dataplane::transport::test_certificates::{Authority, Issued};
+use evenkeel_config::model::{
+    Alpn, CertificateFiles, ClientAuth, ClientAuthMode, ListenerTls, TlsVersion, UpstreamTls,
+};
 use rustls::{ClientConfig, ClientConnection, Error, HandshakeKind, ServerConfig, ServerConnection};
 use std::path::Path;
 use std::time::Duration;
@@ -219,7 +222,7 @@ fn files_that_did_not_change_leave_the_same_value_and_its_tickets() {
     let (dir, authority) = (Dir::new(), Authority::new());
     let files = dir.write_pair("own", &authority.issue(&["web.test"]));
     let ca = dir.write("ca.crt", &authority.pem());
-    let listener = listener(vec![files.clone()]);
+    let listener = listener(vec![files]);
     let mut certificates = prepare(of_listener(&listener)).unwrap();
     let before = server_of(&certificates);
     let client = client_of(&prepare(of_upstream(&upstream(Some(&ca)))).unwrap());
@@ -290,7 +293,7 @@ fn every_file_is_watched_and_those_of_other_listeners_stay_as_they_are() {
     backend.tls.certificate = Some(one.clone());
     let settings = TlsSettings { listeners: vec![first, second], services: vec![backend] };
     let mut certificates = prepare(settings).unwrap();
-    let files = [one.cert.clone(), one.key.clone(), two.cert.clone(), two.key.clone(), ca];
+    let files = [one.cert, one.key, two.cert, two.key, ca];
     assert_eq!(certificates.files(), files.into());
     let id = |name: &str| Some(ListenerId(u32::from(name == "second")));
     let before = certificates.contexts(id, |_| None).listeners;

@@ -3,7 +3,8 @@
 use super::error::CertificateError;
 use super::kept::{Made, Makes};
 use super::pem::Reader;
-use super::settings::{NamedUpstream, Verification};
+use super::settings::NamedUpstream;
+use evenkeel_config::model::Verification;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -44,7 +45,7 @@ impl Makes for NamedUpstream {
             Some(pair) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair.key))),
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = self.alpn.iter().map(|alpn| alpn.id().to_vec()).collect();
+        config.alpn_protocols = self.alpn.iter().map(|alpn| alpn.id().as_bytes().to_vec()).collect();
         let server_name = match &self.tls.server_name {
             None => None,
             Some(name) => Some(ServerName::try_from(name.to_string()).map_err(|_| {

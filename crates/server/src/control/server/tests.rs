@@ -280,3 +280,50 @@ fn a_reload_binds_what_is_new_and_closes_what_is_gone() {
     assert!(TcpStream::connect(two).is_ok());
     assert_ne!(one, two);
 }
+
+#[test]
+fn certificates_that_a_configuration_names_are_served_and_new_ones_follow_without_a_reload() {
+    use crate::dataplane::transport::test_certificates::Authority;
+    let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let [cert, key] = ["own.crt", "own.key"].map(|name| dir.path().join(name));
+    let write = || {
+        let own = authority.issue(&["web.test"]);
+        std::fs::write(&key, &own.key).unwrap();
+        std::fs::write(&cert, &own.cert).unwrap();
+        own.chain()[0].clone()
+    };
+    let text = format!(
+        "admin: {{ bind: off }}\n\
+         listeners: [{{ name: web, bind: \"127.0.0.1:0\", service: a, tls: {{ certificates: \
+         [{{ cert: {}, key: {} }}] }} }}]\n\
+         services: [{{ name: a, endpoints: {{ static: [\"127.0.0.1:1\"] }} }}]\n",
+        cert.display(),
+        key.display()
+    );
+    let refused = Server::start(evenkeel_config::parse(&text, "test").unwrap(), Options::default());
+    let said = refused.map(drop).unwrap_err().to_string();
+    assert!(said.contains("own.crt"), "{said}");
+    let first = write();
+    let server = Server::start(evenkeel_config::parse(&text, "test").unwrap(), Options::default()).unwrap();
+    let client = Arc::new(authority.client(None, rustls::DEFAULT_VERSIONS));
+    let shown = || {
+        let stream = TcpStream::connect(server.address("web").unwrap()).unwrap();
+        let tls = rustls::ClientConnection::new(client.clone(), "web.test".try_into().unwrap()).unwrap();
+        let mut stream = rustls::StreamOwned::new(tls, stream);
+        stream.flush().unwrap();
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+        stream.conn.peer_certificates().unwrap()[0].clone()
+    };
+    assert_eq!(shown(), first);
+    assert!(
+        Metrics::new(server.state().clone())
+            .text()
+            .contains("certificate_expiry_timestamp_seconds{listener=\"web\"}")
+    );
+    let second = write();
+    let until = Instant::now() + Duration::from_secs(10);
+    while shown() != second {
+        assert!(Instant::now() < until, "the old one is still shown");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

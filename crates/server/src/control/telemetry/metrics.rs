@@ -6,7 +6,7 @@ use crate::control::state::State;
 use evenkeel_core::endpoint::Endpoint;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, PickReason, RetryReason};
 use evenkeel_core::snapshot::Snapshot;
-use evenkeel_core::stats::{DURATION_BOUNDS_US, Histogram, MemoryPart, TURN_BOUNDS_US};
+use evenkeel_core::stats::{DURATION_BOUNDS_US, Histogram, MemoryPart, MessageDirection, TURN_BOUNDS_US};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
@@ -33,8 +33,9 @@ impl Metrics {
     /// Metrics over this state.
     #[must_use]
     pub fn new(state: Arc<State>) -> Self {
-        let mut registry = Registry::with_prefix("evenkeel");
-        registry.register_collector(Box::new(Reader { state }));
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(PlainReader { state: Arc::clone(&state) }));
+        registry.sub_registry_with_prefix("evenkeel").register_collector(Box::new(Reader { state }));
         Self { registry }
     }
 
@@ -67,6 +68,37 @@ impl Collector for Reader {
         services(&mut page, &self.state, &snapshot)?;
         workers(&mut page, &self.state)?;
         process(&mut page, &self.state)
+    }
+}
+
+/// The plain names that dashboards in the wild query, without the prefix.
+struct PlainReader {
+    state: Arc<State>,
+}
+
+impl fmt::Debug for PlainReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainReader")
+    }
+}
+
+impl Collector for PlainReader {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let snapshot = self.state.snapshot.load();
+        let mut page = Page { encoder: &mut encoder };
+        let mut active =
+            page.family("websocket_connections_active", "WebSockets that stand", MetricType::Gauge)?;
+        for s in &snapshot.services {
+            active.count([("service", &s.name)], s.stats.websockets())?;
+        }
+        let help = "How long WebSockets stood when they ended";
+        let mut durations =
+            page.family("websocket_connection_duration_seconds", help, MetricType::Histogram)?;
+        for s in &snapshot.services {
+            let parts = s.stats.websocket_durations();
+            durations.histogram([("service", &s.name)], &DURATION_BOUNDS_US, parts)?;
+        }
+        Ok(())
     }
 }
 
@@ -210,6 +242,14 @@ fn exchanges(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
             retries.counter(labels, s.stats.retries_total(reason))?;
         }
     }
+    let help = "Messages of WebSockets, from the client (in) and to it (out)";
+    let mut messages = page.family("messages", help, MetricType::Counter)?;
+    for s in &snapshot.services {
+        for direction in MessageDirection::ALL {
+            let labels = [("service", &*s.name), ("direction", direction.code())];
+            messages.counter(labels, s.stats.messages_total(*direction))?;
+        }
+    }
     Ok(())
 }
 
@@ -220,6 +260,9 @@ fn endpoints(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
     let mut active =
         page.family("endpoint_active_exchanges", "Exchanges in flight on the endpoint", MetricType::Gauge)?;
     each_endpoint(snapshot, |labels, e| active.count(labels, e.stats.active_exchanges()))?;
+    let help = "WebSockets and tunnels that the endpoint holds";
+    let mut sessions = page.family("endpoint_sessions", help, MetricType::Gauge)?;
+    each_endpoint(snapshot, |labels, e| sessions.count(labels, e.stats.sessions()))?;
     let mut upstreams =
         page.family("endpoint_upstreams", "Open connections to the endpoint", MetricType::Gauge)?;
     each_endpoint(snapshot, |labels, e| upstreams.count(labels, e.stats.upstreams()))?;
@@ -392,7 +435,13 @@ mod tests {
         listener.session_began();
         listener.session_began();
         listener.session_ended(CloseReason::ClientClosed, Duration::from_millis(3));
-        snapshot.services[0].stats.cell(WORKER).retried(RetryReason::Timeout);
+        let service = snapshot.services[0].stats.cell(WORKER);
+        service.retried(RetryReason::Timeout);
+        service.messages_passed(MessageDirection::In, 3);
+        service.websocket_began();
+        service.websocket_began();
+        service.websocket_ended(Duration::from_secs(3));
+        endpoint.session_began();
         state.count_ejection("shop \"x\"", EjectReason::Relapse);
         let series = parse(&Metrics::new(state).text());
         let labels = r#"service="shop \"x\"",endpoint="127.0.0.1:7",pod="""#;
@@ -407,6 +456,11 @@ mod tests {
             (r#"evenkeel_ejections_total{service="shop \"x\"",reason="relapse"}"#.to_owned(), 1.0),
             (r#"evenkeel_retries_total{service="shop \"x\"",reason="timeout"}"#.to_owned(), 1.0),
             (r#"evenkeel_skew{service="shop \"x\""}"#.to_owned(), 1.0),
+            (r#"evenkeel_messages_total{service="shop \"x\"",direction="in"}"#.to_owned(), 3.0),
+            (r#"evenkeel_messages_total{service="shop \"x\"",direction="out"}"#.to_owned(), 0.0),
+            (r#"websocket_connections_active{service="shop \"x\""}"#.to_owned(), 1.0),
+            (r#"websocket_connection_duration_seconds_count{service="shop \"x\""}"#.to_owned(), 1.0),
+            (format!("evenkeel_endpoint_sessions{{{labels}}}"), 1.0),
             (r#"evenkeel_limits_refused_total{limit="pending"}"#.to_owned(), 0.0),
             (r#"evenkeel_memory_bytes{part="buffered"}"#.to_owned(), 0.0),
             (format!("evenkeel_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1.0),

@@ -69,6 +69,24 @@ impl Record {
             .with("failed", figures.failed)
             .with("bytes_in", figures.bytes_in)
             .with("bytes_out", figures.bytes_out)
+            .with_websocket_figures(figures)
+    }
+
+    /// Only where a WebSocket has passed: the records of all others need not be longer for it.
+    fn with_websocket_figures(self, figures: &ConnectionFigures) -> Self {
+        let mut record = self;
+        if figures.messages_in + figures.messages_out > 0 {
+            record =
+                record.with("messages_in", figures.messages_in).with("messages_out", figures.messages_out);
+        }
+        for (field, code) in
+            [("close_code_in", figures.close_code_in), ("close_code_out", figures.close_code_out)]
+        {
+            if let Some(code) = code {
+                record = record.with(field, code.get());
+            }
+        }
+        record
     }
 
     fn with_endpoint(self, endpoint: &EndpointSpec) -> Self {
@@ -291,6 +309,7 @@ mod tests {
     use evenkeel_core::id::ListenerId;
     use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
     use evenkeel_core::time::Moment;
+    use std::num::NonZeroU16;
 
     #[test]
     fn the_end_of_a_session_tells_its_reason_its_detail_and_its_figures() {
@@ -308,6 +327,10 @@ mod tests {
                     failed: 1,
                     bytes_in: 10,
                     bytes_out: 20,
+                    messages_in: 4,
+                    messages_out: 0,
+                    close_code_in: NonZeroU16::new(1001),
+                    close_code_out: None,
                 },
             }),
         };
@@ -321,6 +344,8 @@ mod tests {
         assert_eq!(json["detail"], "odd stream id");
         assert_eq!(json["age_ms"], 1500);
         assert_eq!(json["bytes_out"], 20);
+        assert_eq!((&json["messages_in"], &json["messages_out"]), (&4.into(), &0.into()));
+        assert_eq!((&json["close_code_in"], json.get("close_code_out")), (&1001.into(), None));
         assert!(json["ts"].as_str().unwrap().ends_with('Z'));
     }
 

@@ -29,5 +29,5 @@ pub fn identity_of(certificate: &CertificateDer<'_>) -> Option<Box<str>> {
     let subject = || Some(certificate.subject().to_string()).filter(|subject| !subject.is_empty());
     let identity = uri.or_else(dns).or_else(subject)?;
     let is_told = identity.len() <= MOST_BYTES && identity.bytes().all(|b| (b' '..=b'~').contains(&b));
-    is_told.then(|| identity.trim().into()).filter(|identity: &Box<str>| !identity.is_empty())
+    Some(identity.trim()).filter(|identity| is_told && !identity.is_empty()).map(Box::from)
 }

@@ -245,7 +245,8 @@ pub(super) fn connected_transport(
 }
 
 fn served(config: Arc<rustls::ServerConfig>) -> Transport {
-    let tls = Tls::server(config).expect("the control side tries each configuration before it hands it over");
+    let tls =
+        Tls::server(config).expect("it fails for a size of fragments only, and the control side sets none");
     Transport::Tls(Box::new(tls))
 }
 
