@@ -89,6 +89,7 @@ reasons! {
         ConnectFailed = "connect_failed", "no endpoint took a connection";
         NoRoute = "no_route", "no route matches the request";
         NoEndpoint = "no_endpoint", "the service has no endpoint that could be picked";
+        EndpointsFull = "endpoints_full", "every endpoint that serves holds its most sessions";
         PendingOverflow = "pending_overflow", "too many exchanges already wait for a connection";
         PendingTimeout = "pending_timeout", "no connection or stream came free in time";
         RequestTimeout = "request_timeout", "the exchange took longer than its timeout";
@@ -159,6 +160,9 @@ reasons! {
         WebSocketFault = "websocket_fault", "a peer of the WebSocket sent a frame that RFC 6455 forbids (1002)";
         PingTimeout = "ping_timeout", "a peer of the WebSocket did not answer a ping for two intervals (1011)";
         TunnelEnded = "tunnel_ended", "the other side of a tunnel ended it";
+        NoRoute = "no_route", "no route takes the tunnel";
+        NoEndpoint = "no_endpoint", "the tunnel's service has no endpoint that could be picked, or all hold their most sessions";
+        ConnectFailed = "connect_failed", "no endpoint took a connection for the tunnel";
         Rotated = "rotated", "the connection carried its most exchanges or used up its stream ids";
         DrainFinished = "drain_finished", "the process drains and nothing was open any more";
         DrainDeadline = "drain_deadline", "the process drains and the deadline came";

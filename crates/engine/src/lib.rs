@@ -32,6 +32,6 @@ mod window;
 pub use action::{Action, ConnectFailure, PeerEnd};
 pub use keys::{ConnKey, ConnMark};
 pub use open_session::OpenSession;
-pub use relay::{DrainProgress, Engine, EngineSetup};
+pub use relay::{DrainProgress, Engine, EngineSetup, LONGEST_PROXY_HEADER};
 pub use secured::{Alpn, Secured};
 pub use slots::Key;

@@ -84,7 +84,12 @@ pub(crate) enum Role {
 #[derive(Debug)]
 pub(crate) struct ClientSide {
     pub(crate) listener: Arc<Listener>,
+    /// Who it is: the socket's peer, or whom a PROXY protocol header names.
     pub(crate) peer: SocketAddr,
+    /// What it connected to, if that was told.
+    pub(crate) destination: Option<SocketAddr>,
+    /// A PROXY protocol header has to come first.
+    pub(crate) awaits_proxy_header: bool,
     /// Number of the session, unique in the process with the worker's index in its upper bits.
     pub(crate) session: u64,
     /// When the log last had a record of it.
@@ -119,6 +124,8 @@ pub(crate) struct UpstreamSide {
     pub(crate) has_spoken: bool,
     /// It carries one exchange, which it was opened for, and no other.
     pub(crate) is_own: bool,
+    /// Its PROXY protocol header was taken to be sent.
+    pub(crate) is_introduced: bool,
     /// Streams that we reset and that the endpoint may not have seen end: they count against its concurrency. Most
     /// upstreams never have any.
     pub(crate) cancelled: Option<Box<Cancelled>>,
@@ -159,6 +166,8 @@ pub(crate) struct Conn {
     pub(crate) is_aborted: bool,
     /// Our side ends when the output has left.
     pub(crate) ends_output: bool,
+    /// Why a tunnel's client is left, where the tunnel knows better than how the connection looks.
+    pub(crate) ends_as: Option<CloseReason>,
     /// Streams that are open, by id. HTTP/1 counts its messages as HTTP/2 its streams.
     pub(crate) streams: Streams,
     /// Highest id that the client opened, or that we opened at the endpoint.
@@ -197,6 +206,7 @@ impl Conn {
             is_dirty: false,
             is_aborted: false,
             ends_output: false,
+            ends_as: None,
             streams: Streams::default(),
             highest_stream: 0,
             send_window: 0,

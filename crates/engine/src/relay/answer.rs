@@ -1,8 +1,10 @@
 //! Answers of our own: what a client is told when its exchange cannot go on.
 
 use super::Engine;
+use crate::conn::Conn;
+use crate::exchange::Kind;
 use crate::grpc_web::WebCall;
-use crate::keys::ExchangeKey;
+use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::reason::ExchangeOutcome;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::static_id;
@@ -33,6 +35,9 @@ impl Engine {
         status: u16,
     ) {
         let ex = &self.exchanges[exchange];
+        if ex.kind == Kind::Tunnel {
+            return self.cut_tunnel(now, exchange, outcome);
+        }
         let (is_grpc, is_answered, is_head) = (ex.is_grpc, ex.is_answered, ex.is_head);
         let web = self.exchanges[exchange].web.take();
         let ex = &self.exchanges[exchange];
@@ -100,12 +105,17 @@ impl Engine {
             self.mark_dirty(key);
         }
         self.leave_client(now, exchange, reset);
+        self.count_unrouted(exchange, key, outcome);
+        self.finish(now, exchange, outcome);
+    }
+
+    /// Counts an exchange that ends before it has a service.
+    pub(super) fn count_unrouted(&self, exchange: ExchangeKey, key: ConnKey, outcome: ExchangeOutcome) {
         if self.exchanges[exchange].service == usize::MAX
-            && let Some(client) = self.conns[key].client()
+            && let Some(client) = self.conns.get(key).and_then(Conn::client)
         {
             client.listener.stats.cell(self.worker).exchange_ended_unrouted(outcome);
         }
-        self.finish(now, exchange, outcome);
     }
 }
 

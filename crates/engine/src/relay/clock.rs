@@ -2,12 +2,12 @@
 
 use super::close::LAST_BYTES;
 use super::{Engine, Wake};
-use crate::conn::{Conn, GoAwaySent, Phase};
+use crate::conn::{Conn, GoAwaySent, Phase, Speech};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::balancer::Report;
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
-use evenkeel_core::policy::ListenerProtocol;
+use evenkeel_core::policy::{ListenerProtocol, Timeouts};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, RetryReason};
 use evenkeel_core::stats::MemoryPart;
 use evenkeel_core::time::Moment;
@@ -58,6 +58,7 @@ impl Engine {
         }
         let timeouts = self.timeouts_of(key);
         let detect_timeout = self.detect_timeout_of(key);
+        let last_bytes = self.last_bytes(key, &timeouts);
         let conn = &self.conns[key];
         let mut is_over = |since: Option<Moment>, most: Duration| {
             let Some(at) = since.map(|s| s + most) else { return false };
@@ -73,13 +74,13 @@ impl Engine {
                 // Once a drain's deadline is over, a peer that takes a byte now and then is not waited for either.
                 let taken = conn.stalled_since.filter(|_| !self.is_drain_cut());
                 let since = taken.unwrap_or(conn.idle_since);
-                if is_over(Some(since), LAST_BYTES) {
+                if is_over(Some(since), last_bytes) {
                     self.remove_conn(now, key, reason, Some(false));
                     return;
                 }
                 None
             }
-            Phase::Detecting if detect_timeout.is_some_and(|most| is_over(Some(conn.opened), most)) => {
+            Phase::Detecting if detect_timeout.is_some_and(|most| is_over(Some(conn.idle_since), most)) => {
                 self.waited_for_first_bytes(now, key);
                 return;
             }
@@ -136,8 +137,18 @@ impl Engine {
     /// How long a client of a listener that takes everything may be silent before it is a tunnel's.
     fn detect_timeout_of(&self, key: ConnKey) -> Option<Duration> {
         let client = self.conns[key].client().filter(|_| self.conns[key].phase == Phase::Detecting)?;
+        if client.awaits_proxy_header {
+            return None;
+        }
         let policy = &self.snapshot.listener(client.listener.id).unwrap_or(&client.listener).policy;
         (policy.protocol == ListenerProtocol::Auto).then_some(policy.detect_timeout)
+    }
+
+    /// Longest time that a closing connection's peer may take nothing of its last bytes: those of a tunnel are as good
+    /// as those before.
+    fn last_bytes(&self, key: ConnKey, timeouts: &Timeouts) -> Duration {
+        let is_tunnel = matches!(self.conns[key].speech, Speech::Raw) && !self.is_drain_cut();
+        if is_tunnel { timeouts.send.max(LAST_BYTES) } else { LAST_BYTES }
     }
 
     /// The record of a session that goes on.

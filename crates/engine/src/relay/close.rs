@@ -122,8 +122,9 @@ impl Engine {
                 }
                 return self.drop_pool_if_done(pool);
             }
-            // An endpoint is not to blame for its leaving, nor for our own lack of descriptors.
-            if !is_planned && reason != CloseReason::ConnectNoDescriptors {
+            // An endpoint is not to blame for its leaving, nor for its client's, nor for our own lack of descriptors.
+            let is_ours = matches!(reason, CloseReason::ConnectNoDescriptors | CloseReason::TunnelEnded);
+            if !is_planned && !is_ours {
                 self.report(now, pool, Report::Failed);
             }
             // An upstream that was opened for one exchange has it already.
@@ -144,8 +145,8 @@ impl Engine {
                 } else {
                     self.move_pending(now, pool);
                 }
-                self.drop_pool_if_done(pool);
             }
+            self.drop_pool_if_done(pool);
             return;
         }
         if let Some(pool) = self.pools.get(pool) {

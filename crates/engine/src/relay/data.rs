@@ -3,7 +3,7 @@
 
 use super::Engine;
 use crate::conn::Input;
-use crate::exchange::Side;
+use crate::exchange::{Kind, Side};
 use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
@@ -185,7 +185,8 @@ impl Engine {
     ) {
         let ex = &mut self.exchanges[exchange];
         if from == Side::Client && ex.is_replayable {
-            if ex.replay.len() + payload.len() <= self.limits.replay_bytes {
+            // A tunnel's client is not read again before its endpoint has what came so far.
+            if ex.replay.len() + payload.len() <= self.limits.replay_bytes || ex.kind == Kind::Tunnel {
                 if ex.replay.capacity() == 0 {
                     ex.replay = self.spares.take_body();
                     self.replay_bytes += ex.replay.capacity();

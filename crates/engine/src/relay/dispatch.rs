@@ -40,7 +40,7 @@ impl Engine {
             Err(NoPickReason::AllTried) => last,
             Err(NoPickReason::AllFull) => {
                 self.stats.refused(Limit::EndpointSessions);
-                ExchangeOutcome::NoEndpoint
+                ExchangeOutcome::EndpointsFull
             }
             Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing) => ExchangeOutcome::NoEndpoint,
         };
@@ -142,6 +142,7 @@ impl Engine {
             served: 0,
             has_spoken: false,
             is_own,
+            is_introduced: false,
             cancelled: None,
         };
         let conn = self.conns.insert(Conn::new(Role::Upstream(side), Phase::Connecting, speech, now));

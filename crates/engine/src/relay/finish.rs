@@ -29,7 +29,9 @@ impl Engine {
         if let Some(end) = ex.websocket.as_ref().and_then(|websocket| websocket.end) {
             return self.break_off(now, exchange, end.outcome, end.reason);
         }
-        let is_unread = !ex.client.is_received;
+        // What still comes on a tunnel of which the endpoint is gone is no reason to drop what its client has not read.
+        let is_raw = ex.client.at.is_some_and(|(key, _)| matches!(self.conns[key].speech, Speech::Raw));
+        let is_unread = !ex.client.is_received && !is_raw;
         self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
         self.leave_client(now, exchange, is_unread.then_some(ErrorCode::NoError));
         self.finish(now, exchange, ExchangeOutcome::Completed);
@@ -193,6 +195,10 @@ impl Engine {
     pub(super) fn upstream_stream_ended(&mut self, now: Moment, key: ConnKey) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let Some(upstream) = conn.upstream() else { return };
+        if conn.phase == Phase::Connecting && upstream.is_own && conn.is_idle() {
+            // Nobody waits for it any more.
+            return self.end_conn(now, key, CloseReason::TunnelEnded, None);
+        }
         if conn.is_closing() || conn.phase != Phase::Open {
             return;
         }

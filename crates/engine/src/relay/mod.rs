@@ -5,8 +5,9 @@
 //! `tunnel` and `websocket` (bytes both ways), `finish` and `answer` (its end, and what we say of a failure), `close` (the
 //! end of a connection); then what guards the worker: `cancel` (streams that nobody wants any more), `relief` (memory
 //! budgets); what acts on sessions from outside: `drain`, `refresh` (snapshots), `clock` (deadlines); and what tells of
-//! them: `session`, `listing`. Beside the way stand `secured` and `learn` (what is spoken, by TLS or by trying), `h2c` (from
-//! HTTP/1 to HTTP/2), `events` (server-sent) and `grpc_web` (its translation).
+//! them: `session`, `listing`. Beside the way stand `secured` and `learn` (what is spoken, by TLS or by trying),
+//! `introduction` (by a PROXY protocol header), `spliced` (tunnels in bulk), `h2c` (from HTTP/1 to HTTP/2), `events`
+//! (server-sent) and `grpc_web` (its translation).
 
 mod answer;
 mod cancel;
@@ -22,6 +23,7 @@ mod finish;
 mod grpc_web;
 mod h2c;
 mod http1;
+mod introduction;
 mod invariants;
 mod learn;
 mod listing;
@@ -31,6 +33,7 @@ mod relief;
 mod retry;
 mod secured;
 mod session;
+mod spliced;
 mod stall;
 mod tunnel;
 mod websocket;
@@ -54,7 +57,7 @@ use evenkeel_core::balancer::{Balancer, Pick};
 use evenkeel_core::event::EventKind;
 use evenkeel_core::id::{EndpointId, ListenerId, ServiceId, WorkerIndex};
 use evenkeel_core::limits::Limits;
-use evenkeel_core::policy::{ListenerProtocol, Timeouts, Transport};
+use evenkeel_core::policy::{AcceptProxyProtocol, ListenerProtocol, Timeouts, Transport};
 use evenkeel_core::reason::{CloseReason, Limit, NoPickReason};
 use evenkeel_core::retry_budget::RetryBudget;
 use evenkeel_core::session::SessionProtocol;
@@ -67,6 +70,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use drain::DrainProgress;
+pub use introduction::LONGEST_PROXY_HEADER;
 
 /// What an engine is made with.
 #[derive(Debug)]
@@ -239,12 +243,12 @@ impl Engine {
         self.next_session += 1;
         let session = self.next_session;
         let header = listener.policy.timeouts.header;
-        let (protocol, detect_timeout) = (listener.policy.protocol, listener.policy.detect_timeout);
-        let transport = listener.policy.transport;
-        let asks_for_name = listener.routes.asks_for_server_name();
+        let awaits_proxy_header = listener.policy.proxy_protocol == AcceptProxyProtocol::Required;
         let client = ClientSide {
             listener,
             peer,
+            destination: None,
+            awaits_proxy_header,
             session,
             recorded: now,
             first_bytes: Vec::new(),
@@ -257,14 +261,27 @@ impl Engine {
         let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, Speech::Unknown, now));
         self.clients += 1;
         self.stats.sessions.set(self.clients as u64);
-        match protocol {
-            ListenerProtocol::Tcp if !asks_for_name && transport == Transport::Cleartext => {
-                self.begin_tunnel(now, key, None, &[]);
-            }
-            ListenerProtocol::Auto => self.arm_conn(key, now + header.min(detect_timeout)),
-            ListenerProtocol::Tcp | ListenerProtocol::Http => self.arm_conn(key, now + header),
+        self.arm_conn(key, now + header);
+        if !awaits_proxy_header {
+            self.await_first_bytes(now, key);
         }
         Some(key)
+    }
+
+    /// Nothing stands before what a client speaks any more: waits for that, where it decides anything.
+    fn await_first_bytes(&mut self, now: Moment, key: ConnKey) {
+        let Some(client) = self.conns[key].client() else { return };
+        let policy = &client.listener.policy;
+        match policy.protocol {
+            ListenerProtocol::Tcp
+                if !client.listener.routes.asks_for_server_name()
+                    && policy.transport == Transport::Cleartext =>
+            {
+                self.begin_tunnel(now, key, None, &[]);
+            }
+            ListenerProtocol::Auto => self.arm_conn(key, now + policy.detect_timeout),
+            ListenerProtocol::Tcp | ListenerProtocol::Http => {}
+        }
     }
 
     /// A connection that was asked for stands.

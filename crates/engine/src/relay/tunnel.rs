@@ -10,6 +10,7 @@ use crate::exchange::{Kind, Leg, Side};
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::RequestHead;
 use evenkeel_core::balancer::Report;
+use evenkeel_core::policy::ListenerProtocol;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::client_hello;
@@ -111,13 +112,14 @@ impl Engine {
             return;
         }
         let ex = &mut self.exchanges[exchange];
+        let took = now.since(ex.sent);
         ex.sent = now;
         ex.sent_times += 1;
-        let took = now.since(ex.sent);
         ex.upstream = Leg::new(Some((key, 1)), crate::conn::NO_WINDOW, i64::from(self.limits.stream_window));
         if let Some(pool) = ex.pool {
             self.report(now, pool, Report::Answered(took));
         }
+        self.introduce(exchange, key);
         let ex = &mut self.exchanges[exchange];
         self.backlog_bytes += ex.upstream.backlog.push(&ex.replay);
         ex.upstream.ends_after_backlog = ex.client.is_received;
@@ -230,7 +232,15 @@ impl Engine {
     /// [`Engine::peer_ended`], and the socket stays.
     #[must_use]
     pub fn outlives_input(&self, key: ConnKey) -> bool {
-        let Some(conn) = self.conns.get(key).filter(|c| c.phase == Phase::Open) else { return false };
+        let Some(conn) = self.conns.get(key) else { return false };
+        if conn.phase == Phase::Detecting {
+            // What it said is no protocol that we know, or not yet; a tunnel takes it as it is.
+            let has_spoken = conn.client().is_some_and(|c| !c.awaits_proxy_header && !c.first_bytes.is_empty());
+            return has_spoken && self.protocol_of(key) != ListenerProtocol::Http;
+        }
+        if conn.phase != Phase::Open {
+            return false;
+        }
         match &conn.speech {
             Speech::Raw => !conn.is_idle(),
             Speech::Http1(http1) => conn.is_client() && !conn.is_idle() && !http1.is_inside_body(),
@@ -253,19 +263,53 @@ impl Engine {
                     self.body(now, exchange, side, &[], true);
                 }
             }
-            Speech::Http2(_) | Speech::Unknown => {}
+            Speech::Unknown => {
+                self.waited_for_first_bytes(now, key);
+                self.end_raw_input(now, key);
+            }
+            Speech::Http2(_) => {}
         }
         self.relieve(now);
+    }
+
+    fn end_raw_input(&mut self, now: Moment, key: ConnKey) {
+        let Some(conn) = self.conns.get(key) else { return };
+        if let Some(exchange) = conn.streams.get(conn.highest_stream) {
+            self.body(now, exchange, Side::Client, &[], true);
+        }
+    }
+
+    /// A tunnel cannot go on: its client is reset, so that it does not take what it heard for all there is.
+    pub(super) fn cut_tunnel(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
+        let reason = match outcome {
+            ExchangeOutcome::NoRoute => CloseReason::NoRoute,
+            ExchangeOutcome::NoEndpoint | ExchangeOutcome::EndpointsFull => CloseReason::NoEndpoint,
+            ExchangeOutcome::ConnectFailed => CloseReason::ConnectFailed,
+            ExchangeOutcome::UpstreamGone => CloseReason::UpstreamReset,
+            ExchangeOutcome::SendTimeout => CloseReason::SendTimeout,
+            ExchangeOutcome::Shed => CloseReason::Shed,
+            ExchangeOutcome::Drained if self.is_drain_cut() => CloseReason::DrainDeadline,
+            ExchangeOutcome::Drained => CloseReason::EndpointTerminating,
+            _ => CloseReason::TunnelEnded,
+        };
+        if let Some((key, _)) = self.exchanges[exchange].client.at {
+            let conn = &mut self.conns[key];
+            conn.figures.failed += 1;
+            conn.ends_as = Some(reason);
+            self.leave_client(now, exchange, Some(ErrorCode::InternalError));
+            self.count_unrouted(exchange, key, outcome);
+        }
+        self.finish(now, exchange, outcome);
     }
 
     /// A tunnel has left one of its connections, which goes with it.
     pub(super) fn tunnel_ended(&mut self, now: Moment, key: ConnKey) {
         let Some(conn) = self.conns.get(key) else { return };
-        let reason = match (conn.is_client(), conn.input == Input::Ended) {
+        let reason = conn.ends_as.unwrap_or(match (conn.is_client(), conn.input == Input::Ended) {
             (true, true) => CloseReason::ClientClosed,
             (false, true) => CloseReason::UpstreamClosed,
             (_, false) => CloseReason::TunnelEnded,
-        };
+        });
         if conn.is_aborted {
             self.cut_conn(now, key, reason);
         } else {

@@ -5,6 +5,7 @@
 mod acceptor;
 mod inbox;
 mod pauses;
+mod pipes;
 mod sockets;
 pub mod transport;
 mod worker;
