@@ -359,6 +359,8 @@ impl Conn {
                 let taken = self.streams.len() as u32 + u.cancelled.as_ref().map_or(0, |c| c.len());
                 match &self.speech {
                     Speech::Http2(http2) => most.min(http2.peer.max_concurrent_streams).saturating_sub(taken),
+                    // What came unasked would be taken for the beginning of an answer.
+                    Speech::Http1(http1) if !http1.tail.is_empty() => 0,
                     _ => 1_u32.saturating_sub(taken),
                 }
             }
@@ -516,7 +518,10 @@ impl Conn {
     /// Whether the end of what is under way to the peer would be taken from the end of the connection.
     pub(crate) fn ends_by_closing(&self) -> bool {
         match &self.speech {
-            Speech::Http1(http1) => http1.writing == Writing::UntilClose,
+            Speech::Http1(http1) => {
+                let may_be_tunnel = !self.is_client() && http1.to.asked_upgrade.is_some();
+                http1.writing == Writing::UntilClose || may_be_tunnel
+            }
             Speech::Raw => true,
             Speech::Http2(_) | Speech::Unknown => false,
         }

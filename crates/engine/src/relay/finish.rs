@@ -217,6 +217,8 @@ impl Engine {
                 Speech::Http1(http1) => http1.reading = Reading::Head,
                 Speech::Http2(_) | Speech::Unknown => {}
             }
+            // What was not read for the sake of the last exchange's client is of no concern to the next one.
+            self.resume(key);
             let reason = match (goaway, is_retiring) {
                 (Some(_), _) => Some(CloseReason::UpstreamGoAway),
                 (None, true) => Some(CloseReason::Rotated),

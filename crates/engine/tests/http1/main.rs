@@ -7,6 +7,7 @@ mod bodies;
 mod connections;
 mod cuts;
 mod events;
+mod found_by_simulation;
 mod learning;
 mod limits;
 #[allow(dead_code, reason = "shared with the regressions")]

@@ -48,6 +48,8 @@ pub(crate) struct Wire {
     unread: Vec<u8>,
     pub(crate) is_closed: bool,
     pub(crate) is_cut: bool,
+    /// It ended with RST.
+    pub(crate) is_aborted: bool,
     pub(crate) has_fin: bool,
     /// It takes nothing.
     pub(crate) is_stuck: bool,
@@ -224,10 +226,10 @@ impl World {
         for action in actions {
             match action {
                 Action::Connect { conn, address, .. } => self.asked.push((conn, address)),
-                Action::Close { conn, is_polite, .. } => {
+                Action::Close { conn, is_polite, is_abort } => {
                     self.asked.retain(|(key, _)| *key != conn);
                     if let Some((_, wire)) = self.wires.iter_mut().find(|(key, _)| *key == conn) {
-                        (wire.is_closed, wire.is_cut) = (true, !is_polite);
+                        (wire.is_closed, wire.is_cut, wire.is_aborted) = (true, !is_polite, is_abort);
                     }
                 }
                 Action::EndOutput { conn } => self.wire(conn).has_fin = true,
