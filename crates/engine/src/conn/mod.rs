@@ -176,8 +176,9 @@ pub(crate) struct Conn {
     pub(crate) detail: Option<&'static str>,
 }
 
-/// What may be sent where nothing but the output is a bound: HTTP/1 and tunnels have no windows.
-pub(crate) const NO_WINDOW: i64 = 1 << 40;
+/// What may be sent where nothing but the output is a bound: HTTP/1 and tunnels have no windows. Every byte that is sent
+/// is taken off it, and nothing is ever added: it has to last for all that a connection can carry.
+pub(crate) const NO_WINDOW: i64 = i64::MAX / 2;
 
 impl Conn {
     pub(crate) fn new(role: Role, phase: Phase, speech: Speech, now: Moment) -> Self {

@@ -19,7 +19,7 @@ pub(super) const LAST_BYTES: Duration = Duration::from_secs(5);
 pub(super) const UNHEARD_BYTES: usize = 2 << 20;
 
 impl Engine {
-    /// Ends a connection from our side: GOAWAY if there is something to say, then whatever waits, then the socket.
+    /// Ends a connection from our side: GOAWAY if there is something to say and HTTP/2 to say it in, then whatever waits, then the socket.
     pub(super) fn end_conn(
         &mut self,
         now: Moment,
@@ -31,7 +31,7 @@ impl Engine {
         if conn.is_closing() {
             return;
         }
-        let spoke = matches!(conn.phase, Phase::Open | Phase::Greeting);
+        let spoke = matches!(conn.phase, Phase::Open | Phase::Greeting) && conn.http2().is_some();
         if let Some(code) = goaway.filter(|_| spoke) {
             let last = match conn.goaway_sent() {
                 // What was promised not to be processed never is (RFC 9113 §6.8).
