@@ -84,7 +84,6 @@ impl Wire {
             Ok(n @ 1..) => self.heard.extend_from_slice(&chunk[..n]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return true,
             Ok(0) | Err(_) => self.is_closed = true,
-            Ok(_) => {}
         }
         !self.is_closed
     }

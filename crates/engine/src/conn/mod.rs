@@ -345,6 +345,11 @@ impl Conn {
         if self.client().is_some_and(|c| c.is_secured) { Scheme::Https } else { Scheme::Http }
     }
 
+    /// Whether it is an endpoint's that speaks HTTP/1, and nothing of the last request has left for it.
+    pub(crate) fn is_unasked(&self) -> bool {
+        !self.is_client() && self.http1().is_some_and(|http1| self.figures.bytes_out <= http1.asked_at)
+    }
+
     /// HTTP/2's state, and the output beside it.
     pub(crate) fn http2_and_output(&mut self) -> (Option<&mut Http2>, &mut Output) {
         match &mut self.speech {

@@ -19,7 +19,8 @@ pub(super) const LAST_BYTES: Duration = Duration::from_secs(5);
 pub(super) const UNHEARD_BYTES: usize = 2 << 20;
 
 impl Engine {
-    /// Ends a connection from our side: GOAWAY if there is something to say and HTTP/2 to say it in, then whatever waits, then the socket.
+    /// Ends a connection from our side: GOAWAY if there is something to say and HTTP/2 to say it in, then whatever waits,
+    /// then the socket.
     pub(super) fn end_conn(
         &mut self,
         now: Moment,
@@ -94,6 +95,7 @@ impl Engine {
         let pool = conn.upstream().map(|u| u.pool);
         let was_used = conn.upstream().is_some_and(|u| u.served > 1);
         let is_stale = was_used && conn.http1().is_some_and(|h| !h.has_spoken);
+        let is_unasked = conn.is_unasked();
         let Some(pool) = pool else {
             for (_, exchange) in open {
                 let outcome = match reason {
@@ -153,7 +155,8 @@ impl Engine {
             }
             // An endpoint may close a connection that had been used before at any time; what was asked in that moment
             // and may be repeated is, elsewhere (RFC 9110 §9.2.2).
-            if is_stale && self.exchanges[exchange].may_be_repeated() {
+            let ex = &self.exchanges[exchange];
+            if (is_stale && ex.may_be_repeated()) || (is_unasked && ex.is_repeatable()) {
                 self.move_on(now, exchange, ExchangeOutcome::UpstreamGone);
                 continue;
             }

@@ -158,6 +158,12 @@ impl Engine {
 
     fn response_head(&mut self, now: Moment, key: ConnKey, input: &[u8]) -> Step {
         let Some(exchange) = self.current(key) else { return self.left_over(now, key, input) };
+        if self.conns[key].is_unasked() {
+            // It came before the request that it would be taken for an answer to, which goes elsewhere.
+            self.conns[key].detail = Some(LEFT_OVER);
+            self.cut_conn(now, key, CloseReason::BadMessage);
+            return Step::Over;
+        }
         let mut list = self.take_list();
         let limits = head_limits(&self.limits);
         let Some(http1) = self.conns[key].http1_mut() else { return Step::Over };

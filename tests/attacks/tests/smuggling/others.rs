@@ -38,12 +38,12 @@ pub(crate) fn write_down(cases: &[&Case]) -> Result<()> {
          another column is not a fault by itself: it is one where the endpoint reads it in another way than the proxy did. \
          `strange` marks bytes that our recorder does not read as one plain message. Written by \
          `EVENKEEL_BLESS=1 cargo xtask test --only attacks`.\n\n\
-         | request | Evenkeel | {} | {} |\n| --- | --- | --- | --- |\n",
+         | request | source | Evenkeel | {} | {} |\n| --- | --- | --- | --- | --- |\n",
         proxies[0].name, proxies[1].name, proxies[0].name, proxies[1].name
     );
     for case in cases {
         let seen = [proxies[0].sees(case)?, proxies[1].sees(case)?];
-        writeln!(text, "| {} | {} | {} | {} |", case.name, ours(case), seen[0], seen[1])?;
+        writeln!(text, "| {} | {} | {} | {} | {} |", case.name, case.source, ours(case), seen[0], seen[1])?;
     }
     fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("SMUGGLING.md"), text)?;
     Ok(())
@@ -69,7 +69,7 @@ fn messages<'a>(all: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
 
 impl Proxy {
     fn sees(&self, case: &Case) -> Result<String> {
-        self.recorder.take();
+        drop(self.recorder.take());
         let mut wire = Wire::connect(&self.address, Arc::default())?;
         wire.send(case.bytes, 1);
         wire.until_quiet(QUIET);
