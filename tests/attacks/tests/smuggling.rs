@@ -26,6 +26,9 @@ use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// What goes before a case on its connection.
+const FIRST: &[u8] = b"GET /the-first HTTP/1.1\r\nHost: a\r\n\r\n";
+
 /// How long nothing more comes when nothing is to come.
 const QUIET: Duration = Duration::from_millis(200);
 
@@ -58,7 +61,7 @@ fn statuses(mut bytes: &[u8]) -> Result<Vec<(u16, Vec<u8>)>> {
         ensure!(head.starts_with("HTTP/1.1 ") || head.starts_with("HTTP/1.0 "), "no answer: {shown}");
         let status: u16 = head[9..12].parse()?;
         let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
-        let length = length.map_or(Ok(0), |length| length.parse::<usize>())?;
+        let length = length.filter(|_| status != 304).map_or(Ok(0), |length| length.parse::<usize>())?;
         let body = bytes.get(end + 4..end + 4 + length).with_context(|| format!("half a body: {shown}"))?;
         all.push((status, body.to_vec()));
         bytes = &bytes[end + 4 + length..];
@@ -66,13 +69,13 @@ fn statuses(mut bytes: &[u8]) -> Result<Vec<(u16, Vec<u8>)>> {
     Ok(all)
 }
 
-/// Sends a case; what came back, and whether the connection was closed.
-fn send(address: &str, case: &Case) -> Result<(Vec<u8>, bool)> {
+/// Sends a case behind these bytes; what came back, and whether the connection was closed.
+fn send(address: &str, before: &[u8], case: &Case) -> Result<(Vec<u8>, bool)> {
     let mut wire = Wire::connect(address, Arc::default())?;
-    wire.send(case.bytes, 1);
+    wire.send(&[before, case.bytes].concat(), 1);
     match case.then {
         Then::Nothing => {
-            let most = case.reads.len();
+            let most = case.reads.len() + 1;
             wire.until("all answers", |wire| statuses(wire.heard()).is_ok_and(|all| all.len() >= most))?;
         }
         Then::Refused(_) => drop(wire.until_closed()?),
@@ -84,10 +87,19 @@ fn send(address: &str, case: &Case) -> Result<(Vec<u8>, bool)> {
     Ok((wire.heard().to_vec(), wire.is_closed()))
 }
 
+/// Sends a case that is refused as the first words of a connection. What does not even begin like a request is no HTTP/1 to
+/// Evenkeel: there it is closed without a word.
+fn refused_at_first(address: &str, case: &Case) -> Result<()> {
+    let (heard, is_closed) = send(address, b"", case)?;
+    let answers: Vec<_> = statuses(&heard)?.into_iter().map(|(status, _)| Then::Refused(status)).collect();
+    ensure!(is_closed && (answers.is_empty() || answers == [case.then]), "answered with {answers:?} at first");
+    Ok(())
+}
+
 /// Holds what happened to a request against what must happen.
 fn judge(case: &Case, heard: &[u8], is_closed: bool, met: &[(String, Vec<u8>)]) -> Result<()> {
     let answers: Vec<_> = statuses(heard)?.into_iter().map(|(status, _)| status).collect();
-    let mut expected = vec![200; case.reads.len()];
+    let mut expected = vec![200; case.reads.len() + 1];
     if let Then::Refused(status) = case.then {
         expected.push(status);
         ensure!(is_closed, "the connection goes on behind what was refused");
@@ -102,13 +114,17 @@ fn judge(case: &Case, heard: &[u8], is_closed: bool, met: &[(String, Vec<u8>)]) 
 fn all_requests(address: &str, taken: impl Fn() -> Result<Vec<(String, Vec<u8>)>>) -> Result<()> {
     let mut faults = Vec::new();
     for case in requests() {
-        let (heard, is_closed) = send(address, case)?;
+        if matches!(case.then, Then::Refused(_)) {
+            refused_at_first(address, case).unwrap_or_else(|fault| faults.push(format!("{}: {fault:#}", case.name)));
+        }
+        let (heard, is_closed) = send(address, FIRST, case)?;
         let mut last = Wire::connect(address, Arc::default())?;
         last.send(b"GET /the-next HTTP/1.1\r\nHost: a\r\n\r\n", 1);
         last.until("the next one is answered", |wire| statuses(wire.heard()).is_ok_and(|all| !all.is_empty()))?;
         let outcome = taken().and_then(|mut met| {
             let next = met.pop();
             ensure!(next.is_some_and(|next| next == ("GET /the-next".to_owned(), Vec::new())), "the next request came to harm");
+            ensure!(!met.is_empty() && met.remove(0).0 == "GET /the-first", "the first request came to harm");
             judge(case, &heard, is_closed, &met)
         });
         if let Err(fault) = outcome {
@@ -140,7 +156,7 @@ fn every_ambiguous_request_is_refused_or_is_one_message_to_an_http2_endpoint() -
     evenkeel.finish()
 }
 
-/// An endpoint that answers the first request of each connection with these bytes, whatever comes.
+/// An endpoint that answers each request with these bytes.
 fn says(bytes: &'static [u8], connections: Arc<AtomicU64>) -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?.to_string();
@@ -150,15 +166,15 @@ fn says(bytes: &'static [u8], connections: Arc<AtomicU64>) -> Result<String> {
             thread::spawn(move || {
                 let mut chunk = [0; 4096];
                 let mut unread = Vec::new();
-                while !unread.windows(4).any(|w| w == b"\r\n\r\n") {
-                    match stream.read(&mut chunk) {
-                        Ok(n @ 1..) => unread.extend_from_slice(&chunk[..n]),
-                        _ => return,
-                    }
-                }
                 // It stays until Evenkeel closes.
-                if stream.write_all(bytes).is_ok() {
-                    while matches!(stream.read(&mut chunk), Ok(1..)) {}
+                while let Ok(n @ 1..) = stream.read(&mut chunk) {
+                    unread.extend_from_slice(&chunk[..n]);
+                    if unread.ends_with(b"\r\n\r\n") {
+                        unread.clear();
+                        if stream.write_all(bytes).is_err() {
+                            return;
+                        }
+                    }
                 }
             });
         }
