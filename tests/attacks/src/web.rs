@@ -14,6 +14,9 @@ pub const SWITCHES: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nconnection: up
 /// How much the calm one answers to a request for `/web/large`.
 pub const LARGE: usize = 8 << 20;
 
+/// What is said at once of much.
+const PART: &[u8] = &[b'x'; 64 * 1024];
+
 /// What an endpoint met.
 #[derive(Debug, Default)]
 pub struct Met {
@@ -57,7 +60,7 @@ impl Web {
                 }
                 if head.starts_with(b"flood") {
                     loop {
-                        talk.say(&[b'x'; 64 * 1024])?;
+                        talk.say(PART)?;
                     }
                 }
                 if head.windows(18).any(|w| w.eq_ignore_ascii_case(b"upgrade: websocket")) {
@@ -66,7 +69,9 @@ impl Web {
                 }
                 if head.starts_with(b"GET /web/large") {
                     talk.say(format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n").as_bytes())?;
-                    talk.say(&vec![b'x'; LARGE])?;
+                    for _ in 0..LARGE / PART.len() {
+                        talk.say(PART)?;
+                    }
                     continue;
                 }
                 talk.body(&head)?;

@@ -134,7 +134,8 @@ fn idle_tunnels_cost_a_few_kilobytes_each() -> Result<()> {
         std::thread::sleep(siege.left());
         Ok(())
     })?;
-    ensure!(arena.web().met().connections.load(Ordering::Relaxed) >= TUNNELS, "tunnels are missing");
+    let tunnels = arena.web().met().connections.load(Ordering::Relaxed);
+    ensure!(tunnels >= TUNNELS, "only {tunnels} reached their server");
     Ok(())
 }
 

@@ -268,6 +268,9 @@ impl Engine {
             }
             Err(error) => {
                 self.give_list(list);
+                if let Some(limit) = limit_of(error) {
+                    self.stats.refused(limit);
+                }
                 self.bad_body(now, key, error.why());
                 return Step::Over;
             }
@@ -330,10 +333,14 @@ impl Engine {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let is_draining = self.drain.is_some();
         let is_ended = conn.input == Input::Ended;
-        let is_aborted = conn.is_aborted;
+        let (is_aborted, is_bad) = (conn.is_aborted, conn.detail.is_some());
         let Some(http1) = conn.http1_mut() else { return };
         if http1.is_last || is_draining {
-            let reason = if is_draining { CloseReason::DrainFinished } else { CloseReason::ClientClosed };
+            let reason = match (is_bad, is_draining) {
+                (true, _) => CloseReason::BadMessage,
+                (false, true) => CloseReason::DrainFinished,
+                (false, false) => CloseReason::ClientClosed,
+            };
             if is_aborted {
                 self.cut_conn(now, key, CloseReason::NotReusable);
             } else {
