@@ -192,8 +192,9 @@ pub(crate) struct Conn {
     pub(crate) detail: Option<&'static str>,
 }
 
-/// What may be sent where nothing but the output is a bound: HTTP/1 and tunnels have no windows.
-pub(crate) const NO_WINDOW: i64 = 1 << 40;
+/// What may be sent where nothing but the output is a bound: HTTP/1 and tunnels have no windows. Every byte that is sent
+/// is taken off it, and nothing is ever added: it has to last for all that a connection can carry.
+pub(crate) const NO_WINDOW: i64 = i64::MAX / 2;
 
 impl Conn {
     pub(crate) fn new(role: Role, phase: Phase, speech: Speech, now: Moment) -> Self {
@@ -371,6 +372,11 @@ impl Conn {
     /// How its requests came.
     pub(crate) fn scheme(&self) -> Scheme {
         if self.client().is_some_and(|c| c.secured.is_some()) { Scheme::Https } else { Scheme::Http }
+    }
+
+    /// Whether it is an endpoint's that speaks HTTP/1, and nothing of the last request has left for it.
+    pub(crate) fn is_unasked(&self) -> bool {
+        !self.is_client() && self.http1().is_some_and(|http1| self.figures.bytes_out <= http1.asked_at)
     }
 
     /// HTTP/2's state, and the output beside it.
