@@ -7,6 +7,7 @@ use evenkeel_core::id::EndpointId;
 use evenkeel_core::policy::Retry;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
+use evenkeel_wire::sse::EventTracker;
 use std::time::Duration;
 
 /// Which of an exchange's two peers.
@@ -150,6 +151,8 @@ pub(crate) struct Exchange {
     pub(crate) is_head: bool,
     /// Its method may be repeated (RFC 9110 §9.2.2).
     pub(crate) is_idempotent: bool,
+    /// Follows the answer's events, if it is a stream of them.
+    pub(crate) events: Option<Box<EventTracker>>,
     /// Final response headers were forwarded.
     pub(crate) is_answered: bool,
 }

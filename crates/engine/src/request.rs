@@ -165,6 +165,8 @@ fn number(digits: &[u8]) -> Option<u64> {
 pub(crate) struct View<'a> {
     pub(crate) list: &'a HeaderList,
     pub(crate) store: &'a HeaderStore,
+    /// The name that the client asked for by TLS.
+    pub(crate) server_name: Option<&'a str>,
 }
 
 impl RequestView for View<'_> {
@@ -175,6 +177,10 @@ impl RequestView for View<'_> {
     fn authority(&self) -> &[u8] {
         let host = || self.list.find(Name::Host, self.store).unwrap_or_default();
         self.list.find(Name::Authority, self.store).unwrap_or_else(host)
+    }
+
+    fn server_name(&self) -> Option<&[u8]> {
+        self.server_name.map(str::as_bytes)
     }
 
     fn path(&self) -> &[u8] {

@@ -12,7 +12,7 @@ mod worker;
 pub use counter::{Counter, DURATION_BOUNDS_US, Gauge, Histogram, TURN_BOUNDS_US, Tally};
 pub use endpoint::{EndpointCell, EndpointStats};
 pub use listener::{ListenerCell, ListenerStats};
-pub use service::{ServiceCell, ServiceStats};
+pub use service::{MessageDirection, ServiceCell, ServiceStats};
 pub use worker::{MemoryPart, WorkerStats};
 
 use crate::id::WorkerIndex;

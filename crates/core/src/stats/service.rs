@@ -1,9 +1,32 @@
 //! Counts of one service that belong to no single endpoint. The engine writes them, the control side reads them.
 
-use super::{Cells, DURATION_BOUNDS_US, Histogram, Tally};
+use super::{Cells, Counter, DURATION_BOUNDS_US, Histogram, Tally};
 use crate::id::WorkerIndex;
 use crate::reason::{ExchangeOutcome, PickReason, RetryReason};
 use std::time::Duration;
+
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageDirection {
+    /// From a client to an endpoint.
+    Up,
+    /// From an endpoint to a client.
+    Down,
+}
+
+impl MessageDirection {
+    /// Both, in the order of their numbers.
+    pub const ALL: &'static [Self] = &[Self::Up, Self::Down];
+
+    /// The metric's label.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
 
 /// One worker's counts of one service.
 #[derive(Debug, Default)]
@@ -13,6 +36,7 @@ pub struct ServiceCell {
     unpicked: Tally<{ ExchangeOutcome::ALL.len() }>,
     picks: Tally<{ PickReason::ALL.len() }>,
     retries: Tally<{ RetryReason::ALL.len() }>,
+    messages: [Counter; MessageDirection::ALL.len()],
 }
 
 impl ServiceCell {
@@ -29,6 +53,11 @@ impl ServiceCell {
     /// An endpoint was picked for this reason.
     pub fn picked(&self, reason: PickReason) {
         self.picks.add(reason as usize);
+    }
+
+    /// So many messages (of a WebSocket) or events (server-sent) went this way.
+    pub fn messages(&self, direction: MessageDirection, n: u64) {
+        self.messages[direction as usize].add(n);
     }
 
     /// An exchange was sent to another endpoint for this reason.
@@ -75,5 +104,11 @@ impl ServiceStats {
     #[must_use]
     pub fn retries_total(&self, reason: RetryReason) -> u64 {
         self.0.iter().map(|c| c.retries.get(reason as usize)).sum()
+    }
+
+    /// Messages and events that went this way.
+    #[must_use]
+    pub fn messages_total(&self, direction: MessageDirection) -> u64 {
+        self.0.iter().map(|c| c.messages[direction as usize].get()).sum()
     }
 }

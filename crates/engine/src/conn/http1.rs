@@ -111,9 +111,19 @@ impl Http1 {
         };
     }
 
+    /// Whether nothing has come of a message.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.tail.is_empty() && matches!(self.reading, Reading::Head)
+    }
+
     /// Whether the message that comes has a body of which the end has not come.
     pub(crate) fn is_inside_body(&self) -> bool {
         !matches!(self.reading, Reading::Head | Reading::Done)
+    }
+
+    /// Whether the message that goes has a body of which the end has not gone.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writing != Writing::None
     }
 
     /// Appends a request's head; nothing of it if it cannot be said in HTTP/1.
@@ -128,7 +138,9 @@ impl Http1 {
         let options = RequestOptions {
             framing,
             upgrade: self.to.asked_upgrade.map(|_| WEBSOCKET),
-            expects_continue: false,
+            expects_continue: list
+                .find(Name::Expect, store)
+                .is_some_and(|expected| expected.eq_ignore_ascii_case(b"100-continue")),
             keeps_alive: true,
         };
         http1::put_request(out, list, store, &options)?;

@@ -10,6 +10,7 @@ use crate::exchange::Side;
 use crate::indexing::names_of;
 use crate::keys::{ExchangeKey, PoolKey};
 use crate::output::{BufferPool, Output};
+use crate::secured::Secured;
 use evenkeel_core::event::ConnectionFigures;
 use evenkeel_core::id::{EndpointId, ServiceId};
 use evenkeel_core::limits::Limits;
@@ -93,8 +94,8 @@ pub(crate) struct ClientSide {
     pub(crate) places_held: u32,
     /// When its exchanges are over.
     pub(crate) deadlines: Deadlines,
-    /// TLS ends here.
-    pub(crate) is_secured: bool,
+    /// What the handshake ended with, where TLS ends here.
+    pub(crate) secured: Option<Box<Secured>>,
     /// It sent GOAWAY: the session ends with its last exchange.
     pub(crate) is_leaving: bool,
 }
@@ -341,7 +342,7 @@ impl Conn {
 
     /// How its requests came.
     pub(crate) fn scheme(&self) -> Scheme {
-        if self.client().is_some_and(|c| c.is_secured) { Scheme::Https } else { Scheme::Http }
+        if self.client().is_some_and(|c| c.secured.is_some()) { Scheme::Https } else { Scheme::Http }
     }
 
     /// HTTP/2's state, and the output beside it.
@@ -479,6 +480,8 @@ impl Conn {
         let is_client = self.is_client();
         match &mut self.speech {
             Speech::Http2(http2) => http2.put_reset(self.output.buffer(pool), stream, code, is_client),
+            // Its answer is whole: what is left of the request need not end the connection.
+            Speech::Http1(http1) if is_client && code == ErrorCode::NoError && !http1.is_writing() => {}
             Speech::Http1(http1) => self.is_aborted |= http1.abort(),
             Speech::Unknown | Speech::Raw => self.is_aborted = true,
         }

@@ -229,6 +229,7 @@ impl Engine {
             is_idempotent: head.is_idempotent,
             is_grpc: head.is_grpc,
             is_head: head.is_head,
+            events: None,
             is_answered: false,
         });
         conn.streams.insert(stream, exchange);
@@ -241,7 +242,9 @@ impl Engine {
         let Some(client) = self.conns[key].client() else { return };
         let address = client.peer.ip();
         let listener = self.snapshot.listener(client.listener.id).unwrap_or(&client.listener);
-        let view = View { list: &self.exchanges[exchange].request, store: &self.store };
+        let secured = client.secured.as_deref();
+        let server_name = secured.and_then(|s| s.server_name.as_deref());
+        let view = View { list: &self.exchanges[exchange].request, store: &self.store, server_name };
         let route = listener.routes.find(&view);
         let policy = route.map_or_else(RoutePolicy::default, |r| r.policy);
         let service = route.and_then(|r| self.service_of.get(&r.service).copied());
@@ -255,9 +258,17 @@ impl Engine {
         ex.retry = policy.retry;
         ex.body_left = policy.request_body_bytes;
         ex.upgraded_idle = policy.upgraded_idle;
+        if let (Some(most), Some(announced)) = (ex.body_left, ex.client.announced)
+            && announced > most
+        {
+            self.stats.refused(Limit::RequestBodyBytes);
+            return self.fail(now, exchange, ExchangeOutcome::BodyTooLarge);
+        }
+        let ex = &mut self.exchanges[exchange];
         if policy.headers != HeaderRules::default() {
             let (list, store) = (&mut ex.request, &mut self.store);
-            forwarded::apply(policy.headers, address, list, store, &mut self.scratch, &mut self.request_ids);
+            let client = forwarded::Client { address, secured };
+            forwarded::apply(policy.headers, client, list, store, &mut self.scratch, &mut self.request_ids);
         }
         let timeout = [policy.request_timeout, grpc_timeout].into_iter().flatten().min();
         if let Some(timeout) = timeout {

@@ -109,6 +109,9 @@ impl Engine {
         let was_heard = is_over(announced, PING_WAIT);
         let recorded = conn.client().filter(|_| conn.phase == Phase::Open).map(|c| c.recorded);
         let wants_record = is_over(recorded, self.log_interval);
+        if reason == Some(CloseReason::HeaderTimeout) && self.refuse_slow_head(now, key) {
+            return;
+        }
         if let Some(reason) = reason {
             let goaway = match reason {
                 CloseReason::IdleTimeout | CloseReason::ConnectTimeout => ErrorCode::NoError,

@@ -114,6 +114,12 @@ impl Engine {
             if let Some(pool) = self.pools.get_mut(pool) {
                 pool.opening -= 1;
             }
+            if before == Phase::Greeting && self.falls_back(pool, reason) {
+                if self.pools.get(pool).is_some_and(|p| !p.pending.is_empty()) {
+                    self.open_if_needed(now, pool);
+                }
+                return self.drop_pool_if_done(pool);
+            }
             // An endpoint is not to blame for its leaving, nor for our own lack of descriptors.
             if !is_planned && reason != CloseReason::ConnectNoDescriptors {
                 self.report(now, pool, Report::Failed);

@@ -79,6 +79,9 @@ impl Engine {
         leg.announced = announced.flatten();
         leg.is_received = is_end;
         leg.uncredited += payload.len() as u32;
+        if side == Side::Upstream && ex.events.is_some() {
+            self.count_events(exchange, payload);
+        }
         if side == Side::Client && !self.admit_body(now, exchange, payload.len()) {
             return;
         }

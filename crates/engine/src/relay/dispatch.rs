@@ -63,7 +63,11 @@ impl Engine {
         if self.exchanges[exchange].kind.needs_own_upstream() {
             return self.open_own(now, exchange, pool);
         }
-        let is_free = |&c: &ConnKey| self.conns[c].free_streams(most) > 0 && !self.is_output_full(c);
+        let ex = &self.exchanges[exchange];
+        let is_free = |&c: &ConnKey| {
+            let conn = &self.conns[c];
+            conn.free_streams(most) > 0 && !self.is_output_full(c) && self.suits(ex, conn)
+        };
         let free = self.pools[pool].conns.iter().copied().find(is_free);
         match free {
             Some(conn) => self.send_request(now, exchange, conn),
@@ -72,7 +76,7 @@ impl Engine {
     }
 
     /// Queues an exchange until a connection or a stream comes free, and opens a connection if that helps.
-    fn wait(&mut self, now: Moment, exchange: ExchangeKey, pool_key: PoolKey) {
+    pub(super) fn wait(&mut self, now: Moment, exchange: ExchangeKey, pool_key: PoolKey) {
         let pool = &mut self.pools[pool_key];
         let policy = self.services[pool.service].service.policy.upstream;
         if pool.pending.len() >= policy.pending as usize {
@@ -94,7 +98,11 @@ impl Engine {
         let pool = &self.pools[pool_key];
         let policy = self.services[pool.service].service.policy;
         let speech = self.speech_for(pool_key, pool.pending.front().copied());
-        let each = if matches!(speech, Speech::Http2(_)) { policy.upstream.max_streams as usize } else { 1 };
+        let each = match speech {
+            Speech::Http1(_) | Speech::Raw => 1,
+            Speech::Unknown if pool.is_http1 == Some(true) => 1,
+            Speech::Unknown | Speech::Http2(_) => policy.upstream.max_streams as usize,
+        };
         if pool.pending.len() <= pool.opening as usize * each {
             return;
         }
@@ -145,14 +153,18 @@ impl Engine {
         self.exchanges[exchange].upstream = Leg::new(Some((key, 1)), 0, i64::from(self.limits.stream_window));
     }
 
-    /// What is to be spoken on a new connection of a pool, which the exchange that waits longest would be the first on.
+    /// What is to be spoken on a new connection of a pool, which the exchange that waits longest would be the first on: not
+    /// known yet where the handshake says so.
     fn speech_for(&self, pool: PoolKey, first: Option<ExchangeKey>) -> Speech {
         let pool = &self.pools[pool];
-        let is_http1 = match self.services[pool.service].service.policy.upstream.protocol {
+        let policy = &self.services[pool.service].service.policy.upstream;
+        let is_http1 = match policy.protocol {
             UpstreamProtocol::H1 => true,
             UpstreamProtocol::H2 => false,
+            UpstreamProtocol::Auto if Self::asks_by_alpn(policy) => return Speech::Unknown,
             UpstreamProtocol::Auto => pool.is_http1.unwrap_or_else(|| {
-                let client = first.and_then(|e| self.exchanges.get(e)).and_then(|ex| ex.client.at);
+                let first = first.and_then(|e| self.exchanges.get(e)).filter(|ex| !ex.is_grpc);
+                let client = first.and_then(|ex| ex.client.at);
                 client.and_then(|(key, _)| self.conns.get(key)).is_some_and(|c| c.http1().is_some())
             }),
         };
@@ -188,9 +200,7 @@ impl Engine {
         let Some(pool) = self.pools.get(pool_key) else { return };
         let most = self.services[pool.service].service.policy.upstream.max_streams;
         while self.conns.get(key).is_some_and(|c| c.free_streams(most) > 0) && !self.is_output_full(key) {
-            let Some(exchange) = self.pools.get_mut(pool_key).and_then(|p| p.pending.pop_front()) else {
-                return;
-            };
+            let Some(exchange) = self.next_pending(pool_key, key) else { break };
             if self.exchanges.has(exchange) {
                 self.send_request(now, exchange, key);
             }
@@ -198,6 +208,14 @@ impl Engine {
         if self.pools.get(pool_key).is_some_and(|p| !p.pending.is_empty()) {
             self.open_if_needed(now, pool_key);
         }
+    }
+
+    /// Takes the exchange that has waited longest of those that may go on a connection.
+    fn next_pending(&mut self, pool: PoolKey, key: ConnKey) -> Option<ExchangeKey> {
+        let (pending, conn) = (&self.pools.get(pool)?.pending, &self.conns[key]);
+        let may_go = |&e: &ExchangeKey| self.exchanges.get(e).is_none_or(|ex| self.suits(ex, conn));
+        let at = pending.iter().position(may_go)?;
+        self.pools[pool].pending.remove(at)
     }
 
     /// Puts a request on a connection's wire.

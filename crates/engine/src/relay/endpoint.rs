@@ -146,6 +146,9 @@ impl Engine {
         }
         self.stay(exchange);
         self.end_retry(exchange);
+        if head.status == 200 && !is_end {
+            self.follow_events(exchange, &list);
+        }
         let ex = &mut self.exchanges[exchange];
         ex.is_answered = true;
         ex.try_deadline = Moment::NEVER;

@@ -151,7 +151,7 @@ impl Engine {
         conn.idle_since = now;
         match conn.speech {
             Speech::Http1(_) => {
-                if self.conns[key].http1().is_some_and(|h| !h.is_last && !h.is_inside_body()) {
+                if self.conns[key].http1().is_some_and(|h| !h.is_last) {
                     let idle = self.timeouts_of(key).idle;
                     self.arm_conn(key, now + idle.min(REST));
                 }

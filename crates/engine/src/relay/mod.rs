@@ -15,13 +15,17 @@ mod data;
 mod dispatch;
 mod drain;
 mod endpoint;
+mod events;
 mod finish;
+mod h2c;
 mod http1;
 mod invariants;
+mod learn;
 mod receive;
 mod refresh;
 mod relief;
 mod retry;
+mod secured;
 mod stall;
 mod tunnel;
 mod windows;
@@ -43,7 +47,7 @@ use evenkeel_core::balancer::Balancer;
 use evenkeel_core::event::EventKind;
 use evenkeel_core::id::{EndpointId, ListenerId, ServiceId, WorkerIndex};
 use evenkeel_core::limits::Limits;
-use evenkeel_core::policy::{ListenerProtocol, Timeouts};
+use evenkeel_core::policy::{ListenerProtocol, Timeouts, Transport};
 use evenkeel_core::reason::{CloseReason, Limit};
 use evenkeel_core::retry_budget::RetryBudget;
 use evenkeel_core::snapshot::{Service, Snapshot};
@@ -215,6 +219,7 @@ impl Engine {
         let session = self.next_session;
         let header = listener.policy.timeouts.header;
         let (protocol, detect_timeout) = (listener.policy.protocol, listener.policy.detect_timeout);
+        let transport = listener.policy.transport;
         let asks_for_name = listener.routes.asks_for_server_name();
         let client = ClientSide {
             listener,
@@ -224,14 +229,16 @@ impl Engine {
             first_bytes: Vec::new(),
             places_held: 0,
             deadlines: Deadlines::default(),
-            is_secured: false,
+            secured: None,
             is_leaving: false,
         };
         let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, Speech::Unknown, now));
         self.clients += 1;
         self.stats.sessions.set(self.clients as u64);
         match protocol {
-            ListenerProtocol::Tcp if !asks_for_name => self.begin_tunnel(now, key, None, &[]),
+            ListenerProtocol::Tcp if !asks_for_name && transport == Transport::Cleartext => {
+                self.begin_tunnel(now, key, None, &[]);
+            }
             ListenerProtocol::Auto => self.arm_conn(key, now + header.min(detect_timeout)),
             ListenerProtocol::Tcp | ListenerProtocol::Http => self.arm_conn(key, now + header),
         }
@@ -244,6 +251,10 @@ impl Engine {
         if conn.phase != Phase::Connecting {
             return;
         }
+        if matches!(conn.speech, Speech::Unknown) {
+            self.agreed(now, key, None);
+        }
+        let Some(conn) = self.conns.get_mut(key) else { return };
         match conn.speech {
             Speech::Http2(_) => {
                 conn.phase = Phase::Greeting;

@@ -78,6 +78,9 @@ impl Engine {
             }
             Detected::Http1 => {
                 self.begin_session(key, Phase::Open, Speech::Http1(Box::default()));
+                // The whole head is to come in time, its first line included.
+                let conn = &mut self.conns[key];
+                conn.header_since = Some(conn.opened);
                 self.http1_bytes(now, key, &first);
                 return;
             }
@@ -109,6 +112,11 @@ impl Engine {
 
     fn frames(&mut self, now: Moment, key: ConnKey, bytes: &[u8]) {
         let mut input = bytes;
+        if self.conns[key].http2().is_some_and(|http2| http2.preface_left > 0)
+            && !self.take_preface(key, &mut input)
+        {
+            return self.refuse_stranger(now, key);
+        }
         let Some(http2) = self.conns[key].http2_mut() else { return };
         let mut reader = std::mem::take(&mut http2.reader);
         let held = reader.held_bytes();

@@ -348,6 +348,28 @@ impl HeaderList {
         });
     }
 
+    /// Drops the fields of this name, which is in lower case, whatever form they came in.
+    pub fn drop_named(&mut self, name: &[u8], store: &mut HeaderStore) {
+        let (bytes, decoded_bytes) = (&self.bytes, &mut self.decoded_bytes);
+        self.fields.retain(|field| {
+            let (is_named, size) = match field.form {
+                FieldForm::Stored(id) => (store.name_bytes(id) == name, store.table_size(id)),
+                FieldForm::Literal => {
+                    let own = field.at as usize..field.value_at();
+                    let of_list = if field.name == Name::Other { &bytes[own] } else { field.name.text().as_bytes() };
+                    (of_list == name, name.len() + field.value_len as usize + ENTRY_OVERHEAD)
+                }
+            };
+            if is_named {
+                *decoded_bytes = decoded_bytes.saturating_sub(size);
+                if let FieldForm::Stored(id) = field.form {
+                    store.release(id);
+                }
+            }
+            !is_named
+        });
+    }
+
     /// Gives back all it owns; its memory stays for the next block.
     pub fn clear(&mut self, store: &mut HeaderStore) {
         for field in self.fields.drain(..) {
