@@ -232,9 +232,6 @@ mod tests {
             }
         }
         let set = HeaderRules { forwarded_proto: HeaderRule::Set, ..HeaderRules::default() };
-        assert_eq!(
-            applied_to(set, "10.0.0.9", Some(&nobody), &[]),
-            pairs(&[("x-forwarded-proto", "https")])
-        );
+        assert_eq!(applied_to(set, "10.0.0.9", Some(&nobody), &[]), pairs(&[("x-forwarded-proto", "https")]));
     }
 }

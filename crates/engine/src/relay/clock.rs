@@ -68,6 +68,7 @@ impl Engine {
             at <= now
         };
         let is_opening = matches!(conn.phase, Phase::Connecting | Phase::Greeting);
+        let is_securing = matches!(conn.phase, Phase::Securing | Phase::Handshaking);
         let idle_since = conn.is_idle().then_some(conn.idle_since);
         let reason = match conn.phase {
             Phase::Closing(reason) => {
@@ -80,13 +81,15 @@ impl Engine {
                 }
                 None
             }
-            Phase::Detecting if detect_timeout.is_some_and(|most| is_over(Some(conn.opened), most)) => {
+            Phase::Detecting if detect_timeout.is_some_and(|most| is_over(Some(conn.idle_since), most)) => {
                 self.waited_for_first_bytes(now, key);
                 return;
             }
             Phase::Detecting | Phase::Greeting if conn.is_client() => {
-                is_over(Some(conn.opened), timeouts.header).then_some(CloseReason::HeaderTimeout)
+                is_over(Some(conn.idle_since), timeouts.header).then_some(CloseReason::HeaderTimeout)
             }
+            _ if is_securing => is_over(Some(conn.idle_since), timeouts.tls_handshake)
+                .then_some(CloseReason::TlsHandshakeTimeout),
             _ if is_opening => {
                 is_over(Some(conn.opened), timeouts.connect).then_some(CloseReason::ConnectTimeout)
             }
@@ -138,10 +141,12 @@ impl Engine {
     }
 
     /// How long a client of a listener that takes everything may be silent before it is a tunnel's.
-    fn detect_timeout_of(&self, key: ConnKey) -> Option<Duration> {
+    pub(super) fn detect_timeout_of(&self, key: ConnKey) -> Option<Duration> {
         let client = self.conns[key].client().filter(|_| self.conns[key].phase == Phase::Detecting)?;
         let policy = &self.snapshot.listener(client.listener.id).unwrap_or(&client.listener).policy;
-        (policy.protocol == ListenerProtocol::Auto).then_some(policy.detect_timeout)
+        // One that has agreed on a protocol is no tunnel's.
+        let has_agreed = client.secured.as_ref().is_some_and(|secured| secured.alpn.is_some());
+        (policy.protocol == ListenerProtocol::Auto && !has_agreed).then_some(policy.detect_timeout)
     }
 
     /// How long a tunnel's client may be silent.

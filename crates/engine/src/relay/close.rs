@@ -110,7 +110,7 @@ impl Engine {
             reason,
             CloseReason::EndpointRemoved | CloseReason::EndpointTerminating | CloseReason::ServiceRemoved
         );
-        if matches!(before, Phase::Connecting | Phase::Greeting) {
+        if before.is_connecting() || before == Phase::Greeting {
             if let Some(pool) = self.pools.get_mut(pool) {
                 pool.opening -= 1;
             }

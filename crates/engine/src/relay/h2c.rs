@@ -11,8 +11,7 @@ use evenkeel_wire::hpack::HeaderList;
 use evenkeel_wire::http2;
 
 /// RFC 9110 §15.2.2.
-const SWITCHING: &[u8] =
-    b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
+const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
 
 impl Engine {
     /// Changes a client's connection to HTTP/2 if these settings are sound and it may be; true if so. The request that

@@ -105,7 +105,7 @@ impl Engine {
         }
         for (key, pool) in self.pools.iter() {
             let opening = pool.conns.iter().filter(|&&c| {
-                self.conns.get(c).is_some_and(|c| matches!(c.phase, Phase::Connecting | Phase::Greeting))
+                self.conns.get(c).is_some_and(|c| c.phase.is_connecting() || c.phase == Phase::Greeting)
             });
             if opening.count() != pool.opening as usize || pool.conns.iter().any(|&c| !self.conns.has(c)) {
                 return Err(format!(

@@ -5,8 +5,7 @@ use super::sockets::{self, INBOX, Socket, Sockets};
 use super::transport::{TlsContexts, Transport, Wire};
 use crate::clock::Clock;
 use evenkeel_core::event::{Event, EventKind};
-use evenkeel_core::id::ListenerId;
-use evenkeel_core::snapshot::Snapshot;
+use evenkeel_core::id::{ListenerId, ServiceId};
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
 use evenkeel_engine::{Action, ConnKey, ConnectFailure, DrainProgress, Engine, PeerEnd};
@@ -60,8 +59,6 @@ pub(super) struct Worker {
     /// Where TLS records are made; none before the first connection with TLS.
     wire: Option<Box<Wire>>,
     tls: Arc<TlsContexts>,
-    /// Which services the endpoints that are connected to belong to.
-    snapshot: Arc<Snapshot>,
     /// Handshakes that went on in this turn.
     handshakes: usize,
     /// Those that are ready and wait for the next one.
@@ -95,7 +92,6 @@ impl Worker {
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             wire: None,
             tls: Arc::default(),
-            snapshot: Arc::default(),
             handshakes: 0,
             put_by: Vec::new(),
             dirty: Vec::new(),
@@ -232,7 +228,7 @@ impl Worker {
             Ok(0) => {
                 // A peer that ends its side may still read what was just said to it.
                 self.flush(now, key, self.written + TURN_BYTES);
-                if self.engine.outlives_input(key) {
+                if self.outlives_input(key) {
                     self.engine.input_ended(now, key);
                 } else {
                     self.ended(now, key, PeerEnd::Closed);
@@ -257,6 +253,11 @@ impl Worker {
         0
     }
 
+    /// Whether a connection goes on after its peer's end: its session wants it to, and the peer still takes something.
+    fn outlives_input(&mut self, key: ConnKey) -> bool {
+        self.engine.outlives_input(key) && self.sockets.get(key).is_some_and(|s| !s.is_write_failed)
+    }
+
     fn ended(&mut self, now: Moment, key: ConnKey, end: PeerEnd) {
         self.forget(key);
         self.engine.peer_ended(now, key, end);
@@ -276,7 +277,7 @@ impl Worker {
             match command {
                 Command::Accepted { stream, listener, peer } => self.accepted(now, stream, listener, peer),
                 Command::Refresh { snapshot, tls } => {
-                    (self.tls, self.snapshot) = (tls, Arc::clone(&snapshot));
+                    self.tls = tls;
                     self.engine.refresh(now, snapshot);
                 }
                 Command::Drain { deadline } => {
@@ -359,7 +360,7 @@ impl Worker {
 
     fn act(&mut self, now: Moment, action: Action) {
         match action {
-            Action::Connect { conn, address, .. } => self.connect(now, conn, address),
+            Action::Connect { conn, address, service } => self.connect(now, conn, address, service),
             Action::Close { conn, is_polite } => {
                 if let Some(mut socket) = self.forget(conn)
                     && is_polite
@@ -369,12 +370,7 @@ impl Worker {
                 }
             }
             Action::Resume { conn } => self.resume(conn),
-            Action::EndOutput { conn } => {
-                if let Some(socket) = self.sockets.get(conn) {
-                    // A peer that is gone by now is found out by the next read.
-                    let _ = socket.stream.shutdown(std::net::Shutdown::Write);
-                }
-            }
+            Action::EndOutput { conn } => self.end_output(now, conn),
             Action::Event(kind) => self.tell(now, kind),
         }
     }
@@ -394,9 +390,9 @@ impl Worker {
         }
     }
 
-    fn connect(&mut self, now: Moment, key: ConnKey, address: SocketAddr) {
+    fn connect(&mut self, now: Moment, key: ConnKey, address: SocketAddr, service: ServiceId) {
         let opened = TcpStream::connect(address).and_then(|stream| {
-            let transport = connected_transport(&self.tls, &self.snapshot, address)?;
+            let transport = self.connected_transport(key, service, address)?;
             let socket = Socket { transport, is_connecting: true, ..Socket::new(stream, false) };
             self.sockets.add(self.poll.registry(), key, socket)
         });
@@ -433,6 +429,7 @@ impl Worker {
             self.engine.connected(now, key);
         } else {
             // The handshake's first record waits to be written; the connection stands when the handshake has ended.
+            self.engine.securing(now, key);
             self.engine.put_off(key);
         }
     }
@@ -494,7 +491,6 @@ fn failure(error: &std::io::Error) -> ConnectFailure {
 }
 
 mod secured;
-use secured::connected_transport;
 
 #[cfg(test)]
 mod tests;

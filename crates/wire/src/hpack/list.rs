@@ -356,7 +356,8 @@ impl HeaderList {
                 FieldForm::Stored(id) => (store.name_bytes(id) == name, store.table_size(id)),
                 FieldForm::Literal => {
                     let own = field.at as usize..field.value_at();
-                    let of_list = if field.name == Name::Other { &bytes[own] } else { field.name.text().as_bytes() };
+                    let of_list =
+                        if field.name == Name::Other { &bytes[own] } else { field.name.text().as_bytes() };
                     (of_list == name, name.len() + field.value_len as usize + ENTRY_OVERHEAD)
                 }
             };

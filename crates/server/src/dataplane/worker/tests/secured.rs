@@ -1,11 +1,13 @@
 //! TLS on the worker's sockets: how many handshakes a turn takes, how connections end, who speaks what.
 
-use super::super::secured::HANDSHAKES_PER_TURN;
 use super::*;
 use crate::dataplane::transport::test_certificates::{Authority, Clients, VERSIONS};
 use crate::dataplane::transport::{ListenerContext, TlsContexts, UpstreamContext};
 use evenkeel_core::reason::CloseReason;
 use rustls::ClientConnection;
+
+/// As many as a turn takes.
+const MOST: usize = 16;
 
 /// A client's side of TLS on a socket that does not block.
 struct Client {
@@ -68,12 +70,9 @@ fn a_turn_takes_so_many_handshakes_and_the_next_one_the_rest() {
     for client in &mut clients {
         client.pump();
     }
-    hand.worker.handshakes = HANDSHAKES_PER_TURN - 1;
+    hand.worker.handshakes = MOST - 1;
     hand.worker.read_ready(now);
-    assert_eq!(
-        (hand.worker.handshakes, &hand.worker.put_by[..]),
-        (HANDSHAKES_PER_TURN, &[ConnKey::from_bits(1)][..])
-    );
+    assert_eq!((hand.worker.handshakes, &hand.worker.put_by[..]), (MOST, &[ConnKey::from_bits(1)][..]));
     assert!(hand.worker.ready.is_empty() && hand.worker.timeout().is_zero());
     hand.turn_until(|w| w.put_by.is_empty());
     hand.turn_until(|_| clients.iter_mut().map(Client::pump).filter(|&is_open| is_open).count() == 2);
@@ -93,7 +92,7 @@ fn a_session_that_stands_is_read_whatever_handshakes_there_were() {
     );
     client.tls.writer().write_all(&[&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[7; 8]].concat()).unwrap();
     client.pump();
-    hand.worker.handshakes = HANDSHAKES_PER_TURN;
+    hand.worker.handshakes = MOST;
     let now = hand.worker.clock.now();
     assert!(hand.worker.read_secured(now, key) > 0);
     assert!(hand.worker.put_by.is_empty());
@@ -150,7 +149,7 @@ fn an_end_that_was_not_announced_is_told_as_one_that_cut_something_off() {
     hand.turn_until(|_| client.pump());
     client.pump();
     client.stream.shutdown(std::net::Shutdown::Write).unwrap();
-    assert_eq!(end_of_session(&mut hand), CloseReason::ClientReset);
+    assert_eq!(end_of_session(&mut hand), CloseReason::TlsClosedUncleanly);
 }
 
 #[test]
@@ -160,7 +159,7 @@ fn a_client_that_speaks_no_tls_where_it_must_is_told_so_by_an_alert() {
     let mut client = hand.connect();
     client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
     hand.turn_until(|w| w.engine.sessions() == 1);
-    assert_eq!(end_of_session(&mut hand), CloseReason::ClientReset);
+    assert_eq!(end_of_session(&mut hand), CloseReason::TlsHandshakeFailed);
     let said = read_all(&client);
     assert_eq!((said[0], said.len()), (0x15, 7), "{said:?}");
 }
@@ -203,5 +202,5 @@ fn an_endpoint_that_ends_in_the_middle_of_its_handshake_could_not_be_connected_t
             reason = Some(why);
         }
     }
-    assert_eq!(reason, Some(CloseReason::ConnectUnreachable));
+    assert_eq!(reason, Some(CloseReason::TlsHandshakeFailed));
 }
