@@ -58,6 +58,22 @@ impl Certificate {
         self.file("ca.pem")
     }
 
+    /// The authority's certificate in a store of Java's, whose password is `evenkeel`.
+    ///
+    /// # Errors
+    /// If `keytool` cannot make it.
+    pub fn java_store(&self) -> Result<PathBuf> {
+        let store = self.file("store.p12");
+        if !store.exists() {
+            let mut make = Command::new("keytool");
+            make.args(["-importcert", "-noprompt", "-alias", "ca", "-storetype", "PKCS12"]);
+            make.args(["-storepass", "evenkeel", "-keystore"]).arg(&store).arg("-file").arg(self.authority());
+            let output = make.output()?;
+            ensure!(output.status.success(), "keytool: {}", String::from_utf8_lossy(&output.stdout));
+        }
+        Ok(store)
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

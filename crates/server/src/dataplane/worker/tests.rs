@@ -27,6 +27,10 @@ struct Hand {
 
 impl Hand {
     fn new() -> Self {
+        Self::with(ListenerPolicy::default())
+    }
+
+    fn with(policy: ListenerPolicy) -> Self {
         let (front, back) =
             (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
         let mut writer = EndpointSetWriter::new(ServiceId(0), 1, EndpointIds::default());
@@ -46,7 +50,7 @@ impl Hand {
         let listener = Listener {
             id: LISTENER,
             name: "web".into(),
-            policy: ListenerPolicy::default(),
+            policy,
             routes: RouteTable { routes },
             stats: Arc::new(ListenerStats::new(1)),
         };

@@ -3,6 +3,7 @@
 use super::*;
 use crate::dataplane::transport::test_certificates::{Authority, Clients, VERSIONS};
 use crate::dataplane::transport::{ListenerContext, TlsContexts, UpstreamContext};
+use evenkeel_core::policy::{self, ListenerProtocol};
 use evenkeel_core::reason::CloseReason;
 use rustls::ClientConnection;
 
@@ -32,13 +33,20 @@ impl Client {
 
 /// A worker whose listener and service may speak TLS by this authority.
 fn hand(authority: &Authority, is_optional: bool) -> Hand {
+    let protocol = if is_optional { ListenerProtocol::Auto } else { ListenerProtocol::Http };
+    hand_of(authority, protocol)
+}
+
+fn hand_of(authority: &Authority, protocol: ListenerProtocol) -> Hand {
+    let is_optional = protocol == ListenerProtocol::Auto;
     let own = authority.issue(&["web.test"]);
     let config = Arc::new(authority.server(&own, &VERSIONS, Clients::NotAsked));
     let tls = TlsContexts {
         listeners: [(LISTENER, ListenerContext { config, is_optional })].into(),
         services: [].into(),
     };
-    let mut hand = Hand::new();
+    let policy = ListenerPolicy { protocol, transport: policy::Transport::Tls, ..ListenerPolicy::default() };
+    let mut hand = Hand::with(policy);
     hand.worker.tls = Arc::new(tls);
     hand
 }
@@ -203,4 +211,84 @@ fn an_endpoint_that_ends_in_the_middle_of_its_handshake_could_not_be_connected_t
         }
     }
     assert_eq!(reason, Some(CloseReason::TlsHandshakeFailed));
+}
+
+#[test]
+fn a_handshake_that_does_not_go_on_ends_at_its_own_timeout() {
+    let authority = Authority::new();
+    for is_optional in [false, true] {
+        let mut hand = hand(&authority, is_optional);
+        let mut client = client(&hand, &authority);
+        let mut hello = Vec::new();
+        client.tls.write_tls(&mut hello).unwrap();
+        client.stream.write_all(&hello[..20]).unwrap();
+        hand.turn_until(|w| {
+            let socket = w.sockets.get(ConnKey::from_bits(0));
+            socket.is_some_and(|s| matches!(&s.transport, Transport::Tls(tls) if tls.tail().len() == 20))
+        });
+        let timeout = policy::Timeouts::default().tls_handshake;
+        let now = hand.worker.clock.now();
+        hand.worker.engine.tick(now + timeout - Duration::from_secs(1));
+        assert_eq!(hand.worker.engine.sessions(), 1, "it has time left");
+        hand.worker.engine.tick(now + timeout + Duration::from_secs(1));
+        assert_eq!(end_of_session(&mut hand), CloseReason::TlsHandshakeTimeout);
+    }
+}
+
+#[test]
+fn a_side_of_a_tunnel_that_ends_by_close_notify_ends_alone() {
+    let authority = Authority::new();
+    let mut hand = hand_of(&authority, ListenerProtocol::Tcp);
+    let mut client = client(&hand, &authority);
+    hand.turn_until(|_| client.pump());
+    client.tls.writer().write_all(b"a question").unwrap();
+    client.tls.send_close_notify();
+    client.pump();
+    hand.back.set_nonblocking(true).unwrap();
+    let back = hand.back.try_clone().unwrap();
+    let mut end = None;
+    hand.turn_until(|_| {
+        end = end.take().or_else(|| back.accept().ok().map(|(stream, _)| stream));
+        end.is_some()
+    });
+    let mut end = end.unwrap();
+    end.set_nonblocking(true).unwrap();
+    let (mut said, mut part) = (Vec::new(), [0; 64]);
+    hand.turn_until(|_| match end.read(&mut part) {
+        Ok(n) => {
+            said.extend_from_slice(&part[..n]);
+            n == 0
+        }
+        Err(_) => false,
+    });
+    assert_eq!(said, b"a question");
+    assert_eq!(hand.worker.engine.sessions(), 1, "the other side goes on");
+    end.write_all(b"an answer").unwrap();
+    let mut answer = Vec::new();
+    hand.turn_until(|_| {
+        client.pump();
+        let _more = client.tls.reader().read_to_end(&mut answer);
+        answer == b"an answer"
+    });
+    end.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(end_of_session(&mut hand), CloseReason::ClientClosed);
+    client.stream.set_nonblocking(false).unwrap();
+    while client.tls.read_tls(&mut client.stream).unwrap() > 0 {
+        if client.tls.process_new_packets().unwrap().peer_has_closed() {
+            return;
+        }
+    }
+    panic!("no close_notify came back");
+}
+
+#[test]
+fn a_side_of_a_tunnel_that_is_cut_off_ends_it_whole() {
+    let authority = Authority::new();
+    let mut hand = hand_of(&authority, ListenerProtocol::Tcp);
+    let mut client = client(&hand, &authority);
+    hand.turn_until(|_| client.pump());
+    client.tls.writer().write_all(b"half a").unwrap();
+    client.pump();
+    client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(end_of_session(&mut hand), CloseReason::TlsClosedUncleanly);
 }
