@@ -115,6 +115,11 @@ impl Tls {
         self.has_peer_closed
     }
 
+    /// Whether our side has ended, so that nothing follows what waits.
+    pub(in crate::dataplane) fn has_closed(&self) -> bool {
+        self.has_closed
+    }
+
     /// Whether records wait to be written.
     pub(in crate::dataplane) fn has_pending(&self) -> bool {
         !self.pending.is_empty()

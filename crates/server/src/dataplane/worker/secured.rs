@@ -196,8 +196,8 @@ impl Worker {
         }
     }
 
-    /// Ends our side, after all that was to be said. Under TLS that is its `close_notify`; the socket's own end comes with
-    /// the connection's.
+    /// Ends our side, after all that was to be said. Under TLS its `close_notify` comes before the socket's own
+    /// end.
     pub(super) fn end_output(&mut self, now: Moment, key: ConnKey) {
         let Some(socket) = self.sockets.get(key).filter(|s| !s.is_write_failed) else { return };
         if let Transport::Tls(tls) = &mut socket.transport {
@@ -239,6 +239,10 @@ impl Worker {
             };
             let fresh = output.get(tls.sealed()..).filter(|_| tls.is_open()).unwrap_or_default();
             if fresh.is_empty() && !tls.has_pending() {
+                if tls.has_closed() {
+                    // Some peers wait for the socket's end too.
+                    let _ = socket.stream.shutdown(Shutdown::Write);
+                }
                 return false;
             }
             let room = most.saturating_sub(self.written);

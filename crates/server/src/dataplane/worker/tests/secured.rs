@@ -228,7 +228,7 @@ fn a_handshake_that_does_not_go_on_ends_at_its_own_timeout() {
         });
         let timeout = policy::Timeouts::default().tls_handshake;
         let now = hand.worker.clock.now();
-        hand.worker.engine.tick(now + timeout - Duration::from_secs(1));
+        hand.worker.engine.tick(now + (timeout - Duration::from_secs(1)));
         assert_eq!(hand.worker.engine.sessions(), 1, "it has time left");
         hand.worker.engine.tick(now + timeout + Duration::from_secs(1));
         assert_eq!(end_of_session(&mut hand), CloseReason::TlsHandshakeTimeout);
