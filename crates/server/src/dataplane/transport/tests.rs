@@ -182,10 +182,11 @@ fn a_client_is_known_by_its_certificate_where_it_is_asked_for_one() {
 fn a_client_without_the_certificate_that_is_required_is_told_why_it_is_refused() {
     let authority = Authority::new();
     let own = authority.issue(&["web.test"]);
+    // Another authority of the same name: the signature tells.
     let strange = Authority::new().issue(&["b.clients.test"]);
     for version in VERSIONS {
         for (certificate, failure) in
-            [(None, TlsFailure::NoCertificate), (Some(&strange), TlsFailure::UnknownAuthority)]
+            [(None, TlsFailure::NoCertificate), (Some(&strange), TlsFailure::BadCertificate)]
         {
             let (mut server, mut client) = pair_of(
                 authority.server(&own, &[version], Clients::Required),
@@ -205,7 +206,7 @@ fn an_endpoint_whose_certificate_does_not_verify_is_refused() {
         let (authority, other) = (Authority::new(), Authority::new());
         let expired = authority.issue_for(&["web.test"], 2020, 2021);
         for (by, own, failure) in [
-            (&other, authority.issue(&["web.test"]), TlsFailure::UnknownAuthority),
+            (&other, authority.issue(&["web.test"]), TlsFailure::BadCertificate),
             (&authority, authority.issue(&["other.test"]), TlsFailure::WrongName),
             (&authority, expired, TlsFailure::OutOfDate),
         ] {
@@ -227,9 +228,9 @@ fn peers_without_a_version_or_a_protocol_in_common_part() {
     let (mut server, mut client) =
         pair_of(authority.server(&own, &[newer], Clients::NotAsked), authority.client(None, &[older]));
     assert_eq!(exchange(&mut server, &mut client), Err(TlsFailure::Incompatible));
-    let mut other = authority.client(None, &[newer]);
-    other.alpn_protocols = vec![b"gopher".to_vec()];
-    let (mut server, mut client) = pair_of(authority.server(&own, &[newer], Clients::NotAsked), other);
+    let mut other = authority.server(&own, &[newer], Clients::NotAsked);
+    other.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let (mut server, mut client) = pair_of(other, authority.client(None, &[newer]));
     assert_eq!(exchange(&mut server, &mut client), Err(TlsFailure::Incompatible));
     let mut silent = authority.client(None, &[newer]);
     silent.alpn_protocols = Vec::new();
