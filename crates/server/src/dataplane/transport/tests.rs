@@ -182,11 +182,10 @@ fn a_client_is_known_by_its_certificate_where_it_is_asked_for_one() {
 fn a_client_without_the_certificate_that_is_required_is_told_why_it_is_refused() {
     let authority = Authority::new();
     let own = authority.issue(&["web.test"]);
-    // Another authority of the same name: the signature tells.
     let strange = Authority::new().issue(&["b.clients.test"]);
     for version in VERSIONS {
         for (certificate, failure) in
-            [(None, TlsFailure::NoCertificate), (Some(&strange), TlsFailure::BadCertificate)]
+            [(None, TlsFailure::NoCertificate), (Some(&strange), TlsFailure::UnknownAuthority)]
         {
             let (mut server, mut client) = pair_of(
                 authority.server(&own, &[version], Clients::Required),
@@ -206,7 +205,7 @@ fn an_endpoint_whose_certificate_does_not_verify_is_refused() {
         let (authority, other) = (Authority::new(), Authority::new());
         let expired = authority.issue_for(&["web.test"], 2020, 2021);
         for (by, own, failure) in [
-            (&other, authority.issue(&["web.test"]), TlsFailure::BadCertificate),
+            (&other, authority.issue(&["web.test"]), TlsFailure::UnknownAuthority),
             (&authority, authority.issue(&["other.test"]), TlsFailure::WrongName),
             (&authority, expired, TlsFailure::OutOfDate),
         ] {
