@@ -114,7 +114,7 @@ impl Engine {
             reason,
             CloseReason::EndpointRemoved | CloseReason::EndpointTerminating | CloseReason::ServiceRemoved
         );
-        if matches!(before, Phase::Connecting | Phase::Greeting) {
+        if before.is_connecting() || before == Phase::Greeting {
             if let Some(pool) = self.pools.get_mut(pool).filter(|_| !is_own) {
                 pool.opening -= 1;
             }
