@@ -245,7 +245,7 @@ fn exchanges(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
     let help = "Messages of WebSockets, from the client (in) and to it (out)";
     let mut messages = page.family("messages", help, MetricType::Counter)?;
     for s in &snapshot.services {
-        for direction in MessageDirection::ALL {
+        for &direction in MessageDirection::ALL {
             let labels = [("service", &*s.name), ("direction", direction.code())];
             messages.counter(labels, s.stats.messages_total(direction))?;
         }
