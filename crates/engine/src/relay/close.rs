@@ -200,8 +200,8 @@ impl Engine {
         self.reader_bytes -= conn.unread_bytes();
         conn.figures.age = now.since(conn.opened);
         let (figures, detail) = (conn.figures, conn.detail);
-        match conn.role {
-            Role::Client(_) => self.session_ended(conn, reason),
+        match &conn.role {
+            Role::Client(client) => self.session_ended(client, &conn, reason),
             Role::Upstream(upstream) => {
                 self.stats.upstream_closed(reason);
                 if let Some(cancelled) = &upstream.cancelled {

@@ -109,7 +109,7 @@ impl World {
             snapshot: Arc::new(snapshot),
         };
         let engine = Engine::new(setup, now);
-        Self { engine, now, asked: Vec::new(), events: Vec::new(), wires: Vec::new(), writer, stats, worker }
+        Self { engine, now, asked: Vec::new(), events: Vec::new(), wires: Vec::new(), writer, stats, listener, worker }
     }
 
     /// A client that has said nothing yet.
@@ -224,7 +224,7 @@ impl World {
         for action in actions {
             match action {
                 Action::Connect { conn, address, .. } => self.asked.push((conn, address)),
-                Action::Close { conn, is_polite } => {
+                Action::Close { conn, is_polite, .. } => {
                     self.asked.retain(|(key, _)| *key != conn);
                     if let Some((_, wire)) = self.wires.iter_mut().find(|(key, _)| *key == conn) {
                         (wire.is_closed, wire.is_cut) = (true, !is_polite);
