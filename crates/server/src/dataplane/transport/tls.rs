@@ -10,6 +10,7 @@ use super::identity::identity_of;
 use super::pending::Pending;
 use super::server_name;
 use super::wire::Wire;
+use evenkeel_core::session::TlsVersion;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
@@ -299,7 +300,12 @@ impl Tls {
             Side::Server(_) => common.peer_certificates().and_then(|chain| identity_of(chain.first()?)),
             Side::Client(_) => None,
         };
-        Agreed { alpn, server_name: self.server_name.take(), client_identity }
+        let version = common.protocol_version().and_then(|version| match version {
+            rustls::ProtocolVersion::TLSv1_2 => Some(TlsVersion::V1_2),
+            rustls::ProtocolVersion::TLSv1_3 => Some(TlsVersion::V1_3),
+            _ => None,
+        });
+        Agreed { version, alpn, server_name: self.server_name.take(), client_identity }
     }
 }
 

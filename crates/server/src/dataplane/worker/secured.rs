@@ -209,6 +209,20 @@ impl Worker {
         }
     }
 
+    /// Says that our side ends, where TLS has a word for it. The session's output has left by then.
+    pub(super) fn bid_farewell(&mut self, socket: &mut Socket) {
+        if let Transport::Tls(tls) = &mut socket.transport
+            && !socket.is_write_failed
+        {
+            let wire = wire(&mut self.wire);
+            tls.close(wire);
+            // A peer that does not take so little does not hear it.
+            if let Ok(n) = socket.stream.write(tls.waiting()) {
+                tls.wrote(n, wire);
+            }
+        }
+    }
+
     /// Writes what a connection has waiting, as [`Worker::flush`] does.
     pub(super) fn flush_secured(&mut self, now: Moment, key: ConnKey, most: usize) -> bool {
         loop {
@@ -275,8 +289,8 @@ fn told_engine(engine: &mut Engine, now: Moment, key: ConnKey, is_client: bool, 
         Alpn::H1 => engine::Alpn::H1,
         Alpn::H2 => engine::Alpn::H2,
     });
-    let Agreed { server_name, client_identity, .. } = agreed;
-    engine.secured(now, key, Secured { alpn, server_name, client_identity });
+    let Agreed { version, server_name, client_identity, .. } = agreed;
+    engine.secured(now, key, Secured { version, alpn, server_name, client_identity });
     if !is_client {
         engine.connected(now, key);
     }

@@ -115,6 +115,20 @@ impl Hand {
     }
 }
 
+#[test]
+fn a_worker_that_is_asked_tells_its_sessions_in_the_same_turn() {
+    let mut hand = Hand::new();
+    let _client = hand.connect();
+    hand.turn_until(|w| w.engine.sessions() == 1);
+    let (answer, mut page) = tokio::sync::oneshot::channel();
+    hand.worker.shared.inbox.send(Command::List { from: 0, most: 10, answer });
+    let now = hand.worker.clock.now();
+    hand.worker.turn(now, &mut hand.events);
+    let page = page.try_recv().unwrap();
+    assert_eq!((page.sessions.len(), page.next), (1, None));
+    assert_eq!(page.sessions[0].listener, LISTENER);
+}
+
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
