@@ -45,8 +45,9 @@ pub fn detect(first: &[u8]) -> Detected {
 
 /// Longest method that is taken for one.
 const LONGEST_METHOD: usize = 16;
-/// Longest request line that is waited for; longer ones are no protocol of ours (RFC 9112 §3 asks for 8,000 octets).
-const LONGEST_LINE: usize = 8 * 1024;
+/// Longest request line that is waited for, which is the longest that a session reads unless its limits say otherwise; longer
+/// ones are no protocol of ours (RFC 9112 §3 asks for 8,000 octets).
+const LONGEST_LINE: usize = 16 * 1024 + 2;
 
 /// A request line: a method, a target, and `HTTP/1.` with a digit (RFC 9112 §3). Methods are those of upper-case letters, with
 /// `-` and `_` between them, as in `M-SEARCH`.

@@ -123,8 +123,9 @@ fn a_flood_to_a_server_that_reads_slowly_waits_in_its_sockets() -> Result<()> {
 #[test]
 fn idle_tunnels_cost_a_few_kilobytes_each() -> Result<()> {
     const TUNNELS: u64 = 2_000;
-    let attack =
-        attack("tunnels: 2,000 that say nothing").lasting(Duration::from_secs(3)).within_mib(TUNNELS * 8 / 1024);
+    let attack = attack("tunnels: 2,000 that say nothing")
+        .lasting(Duration::from_secs(3))
+        .within_mib(TUNNELS * 8 / 1024);
     let mut arena = Arena::start()?;
     arena.withstands_at("tunnel", &attack, |siege| {
         let mut idle = Vec::new();
@@ -155,7 +156,8 @@ fn a_side_that_ends_leaves_the_other_one_open() -> Result<()> {
 
 #[test]
 fn an_upgrade_that_is_not_granted_stays_http() -> Result<()> {
-    let attack = attack("WebSocket: a refused upgrade and a request behind it").within_cpu(Duration::from_micros(300));
+    let attack =
+        attack("WebSocket: a refused upgrade and a request behind it").within_cpu(Duration::from_micros(300));
     let hostile = evenkeel_attacks::web::Web::with(|talk| {
         loop {
             talk.head()?;
@@ -167,7 +169,10 @@ fn an_upgrade_that_is_not_granted_stays_http() -> Result<()> {
             let mut client = siege.wire()?;
             let upgrade = String::from_utf8_lossy(UPGRADE).replace("/web", "/hostile1");
             // If it were a tunnel, the second request would reach the endpoint as it is, and nobody would refuse it.
-            client.send(&[upgrade.as_bytes(), b"GET /hostile1 HTTP/1.1\r\nhost: a\r\nbad name: x\r\n\r\n"].concat(), 2);
+            client.send(
+                &[upgrade.as_bytes(), b"GET /hostile1 HTTP/1.1\r\nhost: a\r\nbad name: x\r\n\r\n"].concat(),
+                2,
+            );
             client.until_closed()?;
             let statuses = (client.count("HTTP/1.1 200 "), client.count("HTTP/1.1 400 "));
             ensure!(statuses == (1, 1), "{}", client.heard().escape_ascii());
