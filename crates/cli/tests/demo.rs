@@ -9,6 +9,9 @@ use std::process::{Command, Stdio};
 /// Endpoints before the scale-up.
 const FIRST: usize = 3;
 
+/// Less than the skew of any twenty connections that are not level over five endpoints.
+const NEVER_BELOW: f64 = 1.15;
+
 /// More than the demo itself allows: a machine that is busy with other tests is no reason to fail.
 const NEARLY_LEVEL: f64 = 1.25;
 
@@ -35,11 +38,12 @@ fn the_figures_show_pinned_connections_beside_level_load() {
     assert_eq!(keys(&figures), ["scenes"]);
     let scenes = figures["scenes"].as_array().unwrap();
     let names: Vec<&str> = scenes.iter().map(|scene| scene["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["pinned", "scale-up", "scale-in"]);
+    assert_eq!(names, ["pinned", "scale-up", "scale-in", "http", "websocket", "sse", "tcp"]);
     for scene in scenes {
         assert_eq!(keys(scene), ["after", "before", "errors", "name"]);
         assert_eq!(scene["errors"], 0, "{scene}");
-        let endpoints = if scene["name"] == "scale-up" { 5 } else { 3 };
+        let is_small = ["pinned", "scale-in"].contains(&scene["name"].as_str().unwrap());
+        let endpoints = if is_small { 3 } else { 5 };
         for side in [&scene["before"], &scene["after"]] {
             assert_eq!(keys(side), ["per_endpoint", "skew"]);
             let counts = counts(side);
@@ -48,16 +52,21 @@ fn the_figures_show_pinned_connections_beside_level_load() {
             assert_eq!(counts.len(), endpoints, "{scene}");
             assert!((side["skew"].as_f64().unwrap() - skew).abs() < 0.001, "{scene}");
         }
-        // Four connections on three endpoints or more can never be level.
-        assert!(scene["before"]["skew"].as_f64().unwrap() > NEARLY_LEVEL, "{scene}");
+        // Four connections on three endpoints or more can never be level; twenty that fall by chance are once in 80,000 runs.
+        assert!(scene["before"]["skew"].as_f64().unwrap() > NEVER_BELOW, "{scene}");
         assert!(scene["after"]["skew"].as_f64().unwrap() <= NEARLY_LEVEL, "{scene}");
     }
     let share_of_new = |side: &Value| {
         let counts = counts(side);
         counts[FIRST..].iter().sum::<u64>() as f64 / counts.iter().sum::<u64>() as f64
     };
-    assert!(share_of_new(&scenes[1]["after"]) >= 0.30, "{}", scenes[1]);
-    assert!(share_of_new(&scenes[1]["before"]) < f64::EPSILON, "{}", scenes[1]);
+    for scene in scenes.iter().filter(|scene| counts(&scene["after"]).len() > FIRST) {
+        assert!(share_of_new(&scene["after"]) >= 0.30, "{scene}");
+    }
+    // Where nobody connects anew, pinned connections give the new endpoints nothing.
+    for scene in [&scenes[1], &scenes[3]] {
+        assert!(share_of_new(&scene["before"]) < f64::EPSILON, "{scene}");
+    }
 }
 
 #[test]

@@ -206,8 +206,13 @@ impl<'d> Field<'d> {
 
     /// A whole number of a key that has a default.
     pub(crate) fn count(&self, report: &mut Report) -> u32 {
-        let count = self.optional_count(report).expect("the table gives this key a default");
-        u32::try_from(count).expect("the table's range ends within u32")
+        self.small_count(report).expect("the table gives this key a default")
+    }
+
+    /// A whole number of a key whose range ends within u32; `None` is absent or `none`.
+    pub(crate) fn small_count(&self, report: &mut Report) -> Option<u32> {
+        let count = self.optional_count(report)?;
+        Some(u32::try_from(count).expect("the table's range ends within u32"))
     }
 
     /// A duration; `None` is absent or `none`.

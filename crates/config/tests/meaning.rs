@@ -212,7 +212,7 @@ fn every_key_reaches_the_model() {
         (policy.max_sessions, policy.websocket.ping_interval),
         (Some(21), Some(Duration::from_secs(23)))
     );
-    assert_eq!((policy.upstream.max_connections, policy.upstream.max_streams), (2, 3));
+    assert_eq!((policy.upstream.max_connections, policy.upstream.max_streams), (Some(2), 3));
     assert_eq!((policy.upstream.max_requests_per_connection, policy.upstream.pending), (Some(4), 5));
     assert_eq!(policy.upstream.pending_timeout, Duration::from_secs(6));
     assert_eq!(policy.balance.policy, BalancePolicy::LeastRequest);

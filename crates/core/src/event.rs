@@ -5,8 +5,10 @@
 
 use crate::id::{EndpointId, ListenerId, ServiceId};
 use crate::reason::{CloseReason, EjectReason, ExchangeOutcome, Limit};
+use crate::session::{SessionProtocol, SessionTls};
 use crate::time::Moment;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 /// What happened, and when.
@@ -31,6 +33,15 @@ pub struct ConnectionFigures {
     pub bytes_in: u64,
     /// Bytes written to the peer.
     pub bytes_out: u64,
+    /// Messages of WebSockets, and server-sent events, that came from the peer.
+    pub messages_in: u64,
+    /// Messages of WebSockets, and server-sent events, that went to the peer.
+    pub messages_out: u64,
+    /// Code of the close frame that came last from the peer of a WebSocket (RFC 6455 §7.4), as it was sent; 1005 is one
+    /// without a code.
+    pub close_code_in: Option<NonZeroU16>,
+    /// Code of the close frame that went last to the peer, from the other side or from us.
+    pub close_code_out: Option<NonZeroU16>,
 }
 
 /// What happened.
@@ -44,6 +55,10 @@ pub enum EventKind {
         peer: SocketAddr,
         /// Its number within the process.
         session: u64,
+        /// What it speaks first.
+        protocol: SessionProtocol,
+        /// What its TLS handshake ended with, where TLS ends here.
+        tls: Option<Box<SessionTls>>,
     },
     /// A client's connection goes on (the record of the log's interval).
     SessionGoesOn {
@@ -53,6 +68,8 @@ pub enum EventKind {
         peer: SocketAddr,
         /// Its number within the process.
         session: u64,
+        /// What it speaks by now.
+        protocol: SessionProtocol,
         /// So far.
         figures: ConnectionFigures,
     },
@@ -64,6 +81,10 @@ pub enum EventKind {
         peer: SocketAddr,
         /// Its number within the process.
         session: u64,
+        /// What it spoke at last.
+        protocol: SessionProtocol,
+        /// What its TLS handshake ended with, where TLS ends here.
+        tls: Option<Box<SessionTls>>,
         /// Why it ended.
         reason: CloseReason,
         /// The parser's word for what was wrong, where the protocol was broken.

@@ -89,6 +89,7 @@ reasons! {
         ConnectFailed = "connect_failed", "no endpoint took a connection";
         NoRoute = "no_route", "no route matches the request";
         NoEndpoint = "no_endpoint", "the service has no endpoint that could be picked";
+        EndpointsFull = "endpoints_full", "every endpoint that serves holds its most sessions";
         PendingOverflow = "pending_overflow", "too many exchanges already wait for a connection";
         PendingTimeout = "pending_timeout", "no connection or stream came free in time";
         RequestTimeout = "request_timeout", "the exchange took longer than its timeout";
@@ -96,6 +97,11 @@ reasons! {
         BodyTooLarge = "body_too_large", "the request's body is larger than its route allows (413)";
         UpgradedIdle = "upgraded_idle", "nothing went through the WebSocket or tunnel for its idle timeout";
         BadRequest = "bad_request", "the request's headers break the protocol's rules";
+        WebSocketRefused = "websocket_refused", "the request to open a WebSocket breaks RFC 6455 or asks for another version (400, 426)";
+        WebSocketNotTaken = "websocket_not_taken", "the endpoint's HTTP/2 does not take WebSockets (RFC 8441, 502)";
+        ProtocolNotKnown = "protocol_not_known", "an extended CONNECT asks for a protocol that is not relayed (501)";
+        WebSocketFault = "websocket_fault", "a peer sent a frame that RFC 6455 forbids";
+        PingTimeout = "ping_timeout", "a peer of the WebSocket did not answer a ping for two intervals";
         Drained = "drained", "the drain's deadline came before the exchange ended";
         SendTimeout = "send_timeout", "a peer did not take the body that waited for it";
         Shed = "shed", "the worker's memory budget was used up";
@@ -151,7 +157,12 @@ reasons! {
         EndpointTerminating = "endpoint_terminating", "the endpoint terminates and its streams ended";
         ServiceRemoved = "service_removed", "the service is no longer configured";
         NotReusable = "not_reusable", "an HTTP/1 message did not end so that the connection could be used again";
+        WebSocketFault = "websocket_fault", "a peer of the WebSocket sent a frame that RFC 6455 forbids (1002)";
+        PingTimeout = "ping_timeout", "a peer of the WebSocket did not answer a ping for two intervals (1011)";
         TunnelEnded = "tunnel_ended", "the other side of a tunnel ended it";
+        NoRoute = "no_route", "no route takes the tunnel";
+        NoEndpoint = "no_endpoint", "the tunnel's service has no endpoint that could be picked, or all hold their most sessions";
+        ConnectFailed = "connect_failed", "no endpoint took a connection for the tunnel";
         Rotated = "rotated", "the connection carried its most exchanges or used up its stream ids";
         DrainFinished = "drain_finished", "the process drains and nothing was open any more";
         DrainDeadline = "drain_deadline", "the process drains and the deadline came";
@@ -185,6 +196,7 @@ reasons! {
         InternedBytes = "interned_bytes", "bytes of header fields that a worker's tables and waiting lists may hold";
         Exchanges = "exchanges", "exchanges open at once on a worker";
         RetryBudget = "retry_budget", "exchanges of a service under way again at once on a worker";
+        DepartedClients = "departed_clients", "clients that a listener waits for to come again; the oldest is forgotten, and its return not counted";
         InterimAnswers = "interim_answers", "interim answers (1xx) to one request";
     }
 }

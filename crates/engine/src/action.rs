@@ -33,6 +33,8 @@ pub enum Action {
         conn: ConnKey,
         /// Whether the peer may still be reading: end our side first, then drop what comes.
         is_polite: bool,
+        /// Whether the peer must hear that it did not end well (RST): what was under way has no other way to say so.
+        is_abort: bool,
     },
     /// Tell what happened.
     Event(EventKind),

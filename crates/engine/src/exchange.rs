@@ -1,12 +1,15 @@
 //! One request and its response: two streams and what is known of them.
 
+use crate::grpc_web::WebCall;
 use crate::keys::{ConnKey, PoolKey};
 use crate::output::Backlog;
+use crate::websocket::WebSocket;
 use crate::window::Window;
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::policy::Retry;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
+use evenkeel_wire::sse::EventTracker;
 use std::time::Duration;
 
 /// Which of an exchange's two peers.
@@ -94,8 +97,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Whether it takes an upstream for itself, which nobody uses after it.
-    pub(crate) const fn needs_own_upstream(self) -> bool {
+    /// Whether it stays with its endpoint for as long as it lasts, so that it is a session of that endpoint.
+    pub(crate) const fn is_session(self) -> bool {
         !matches!(self, Self::Message)
     }
 }
@@ -146,10 +149,18 @@ pub(crate) struct Exchange {
     pub(crate) is_tunnel: bool,
     /// Longest time without a byte, once it is that; `None` is no limit.
     pub(crate) upgraded_idle: Option<Duration>,
+    /// When bytes last came of either peer, once it is that.
+    pub(crate) heard: Moment,
+    /// The WebSocket that it is, once it stands.
+    pub(crate) websocket: Option<Box<WebSocket>>,
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
     /// Its method may be repeated (RFC 9110 §9.2.2).
     pub(crate) is_idempotent: bool,
+    /// It is translated from gRPC-Web.
+    pub(crate) web: Option<Box<WebCall>>,
+    /// Follows the answer's events, if it is a stream of them.
+    pub(crate) events: Option<Box<EventTracker>>,
     /// Final response headers were forwarded.
     pub(crate) is_answered: bool,
 }
@@ -188,6 +199,11 @@ impl Exchange {
         self.tried.retain(|endpoint| !self.went_away.contains(endpoint));
         self.went_away.clear();
         true
+    }
+
+    /// It will be bytes both ways, and is not yet: what the client sends waits.
+    pub(crate) fn awaits_tunnel(&self) -> bool {
+        self.kind.is_session() && !self.is_tunnel && !self.is_answered
     }
 
     /// Whether it is over, or its try is, at this moment.

@@ -4,7 +4,8 @@
 //! came in such a header is never parsed: it is passed on, added to, or replaced.
 
 use crate::request_id::RequestIds;
-use evenkeel_core::policy::{ForwardedFor, HeaderRule, HeaderRules};
+use crate::secured::Secured;
+use evenkeel_core::policy::{ClientCertificateRule, ForwardedFor, HeaderRule, HeaderRules};
 use evenkeel_wire::hpack::{HeaderList, HeaderStore, Name};
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -19,10 +20,21 @@ impl Write for Text<'_> {
     }
 }
 
-/// Changes `list` by `rules`, for a client of this address. `scratch` is any buffer; it is overwritten.
+/// Who sent a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client<'a> {
+    pub(crate) address: IpAddr,
+    /// What the TLS handshake ended with, if TLS ends here.
+    pub(crate) secured: Option<&'a Secured>,
+}
+
+/// Where the name of a client's certificate goes.
+const CLIENT_CERTIFICATE: &str = "x-forwarded-client-cert";
+
+/// Changes `list` by `rules`, for this client. `scratch` is any buffer; it is overwritten.
 pub(crate) fn apply(
     rules: HeaderRules,
-    client: IpAddr,
+    client: Client<'_>,
     list: &mut HeaderList,
     store: &mut HeaderStore,
     scratch: &mut Vec<u8>,
@@ -40,11 +52,12 @@ pub(crate) fn apply(
             }
         }
         // A socket of both families shows IPv4 clients as mapped addresses; nobody who reads the header expects those.
-        let _ = write!(Text(scratch), "{}", client.to_canonical());
+        let _ = write!(Text(scratch), "{}", client.address.to_canonical());
         replace(list, store, Name::XForwardedFor, scratch);
     }
     if is_wanted(rules.forwarded_proto, Name::XForwardedProto, list) {
-        replace(list, store, Name::XForwardedProto, b"http");
+        let proto: &[u8] = if client.secured.is_some() { b"https" } else { b"http" };
+        replace(list, store, Name::XForwardedProto, proto);
     }
     if is_wanted(rules.forwarded_host, Name::XForwardedHost, list) {
         scratch.clear();
@@ -54,6 +67,13 @@ pub(crate) fn apply(
     }
     if is_wanted(rules.request_id, Name::XRequestId, list) {
         replace(list, store, Name::XRequestId, &ids.make());
+    }
+    if rules.client_certificate != ClientCertificateRule::Pass {
+        list.drop_named(CLIENT_CERTIFICATE.as_bytes(), store);
+    }
+    let identity = client.secured.and_then(|s| s.client_identity.as_deref());
+    if let (ClientCertificateRule::Set, Some(identity)) = (rules.client_certificate, identity) {
+        list.push(CLIENT_CERTIFICATE, identity.as_bytes());
     }
 }
 
@@ -82,6 +102,15 @@ mod tests {
 
     /// What these rules make of a request with these fields.
     fn applied(rules: HeaderRules, client: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
+        applied_to(rules, client, None, fields)
+    }
+
+    fn applied_to(
+        rules: HeaderRules,
+        client: &str,
+        secured: Option<&Secured>,
+        fields: &[(&str, &str)],
+    ) -> Vec<(String, String)> {
         let mut store = HeaderStore::new((1, 2), 1 << 20);
         let mut list = HeaderList::default();
         for (name, value) in fields {
@@ -89,7 +118,8 @@ mod tests {
         }
         let mut ids = RequestIds::new(1, WorkerIndex(0));
         let mut scratch = b"left over".to_vec();
-        apply(rules, client.parse().unwrap(), &mut list, &mut store, &mut scratch, &mut ids);
+        let client = Client { address: client.parse().unwrap(), secured };
+        apply(rules, client, &mut list, &mut store, &mut scratch, &mut ids);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         list.fields()
             .iter()
@@ -172,9 +202,36 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for _ in 0..2 {
             let mut list = HeaderList::default();
-            apply(rules, [10, 0, 0, 9].into(), &mut list, &mut store, &mut Vec::new(), &mut ids);
+            let client = Client { address: [10, 0, 0, 9].into(), secured: None };
+            apply(rules, client, &mut list, &mut store, &mut Vec::new(), &mut ids);
             seen.insert(list.find(Name::XRequestId, &store).unwrap().to_vec());
         }
         assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn a_client_of_tls_came_by_https_and_is_named_only_by_its_own_certificate() {
+        let named = Secured { client_identity: Some("spiffe://a/b".into()), ..Secured::default() };
+        let nobody = Secured::default();
+        let lie = ("x-forwarded-client-cert", "spiffe://root");
+        let rules = |client_certificate| HeaderRules { client_certificate, ..HeaderRules::default() };
+        for (rule, secured, expected) in [
+            (ClientCertificateRule::Pass, None, Some("spiffe://root")),
+            (ClientCertificateRule::Remove, Some(&named), None),
+            (ClientCertificateRule::Set, Some(&named), Some("spiffe://a/b")),
+            (ClientCertificateRule::Set, Some(&nobody), None),
+            (ClientCertificateRule::Set, None, None),
+        ] {
+            let got = applied_to(rules(rule), "10.0.0.9", secured, &[lie, lie]);
+            let named: Vec<_> = got.iter().map(|(_, value)| value.as_str()).collect();
+            let expected: Vec<_> = expected.into_iter().collect();
+            if rule == ClientCertificateRule::Pass {
+                assert_eq!(named.len(), 2);
+            } else {
+                assert_eq!(named, expected, "{rule:?} {secured:?}");
+            }
+        }
+        let set = HeaderRules { forwarded_proto: HeaderRule::Set, ..HeaderRules::default() };
+        assert_eq!(applied_to(set, "10.0.0.9", Some(&nobody), &[]), pairs(&[("x-forwarded-proto", "https")]));
     }
 }

@@ -11,11 +11,21 @@ pub(crate) struct RequestHead {
     pub(crate) is_grpc: bool,
     pub(crate) is_head: bool,
     pub(crate) is_connect: bool,
+    /// What an extended CONNECT asks for (RFC 8441 §4).
+    pub(crate) protocol: Option<Protocol>,
     /// It may be repeated (RFC 9110 §9.2.2).
     pub(crate) is_idempotent: bool,
     pub(crate) content_length: Option<u64>,
     /// How long the caller of a gRPC request waits.
     pub(crate) grpc_timeout: Option<Duration>,
+}
+
+/// A protocol that an extended CONNECT asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    WebSocket,
+    /// One that is not relayed.
+    Other,
 }
 
 /// What a response is, as far as the relay has to know.
@@ -35,13 +45,14 @@ pub(crate) struct Malformed(pub(crate) &'static str);
 pub(crate) fn check_request(list: &HeaderList, store: &HeaderStore) -> Result<RequestHead, Malformed> {
     let (mut method, mut path, mut scheme, mut authority, mut host) = (None, None, None, None, None);
     let mut head = RequestHead::default();
-    let (mut is_regular, mut timeout) = (false, None);
+    let (mut protocol, mut is_regular, mut timeout) = (None, false, None);
     for field in list.fields() {
         let slot = match field.name {
             Name::Method => &mut method,
             Name::Path => &mut path,
             Name::Scheme => &mut scheme,
             Name::Authority => &mut authority,
+            Name::Protocol => &mut protocol,
             _ => {
                 check_regular(field, list, store, &mut head.content_length)?;
                 is_regular = true;
@@ -50,7 +61,9 @@ pub(crate) fn check_request(list: &HeaderList, store: &HeaderStore) -> Result<Re
                         return Err(Malformed("more than one host"));
                     }
                     Name::ContentType => {
-                        head.is_grpc = list.value(field, store).starts_with(b"application/grpc");
+                        let rest = list.value(field, store).strip_prefix(b"application/grpc");
+                        head.is_grpc =
+                            rest.is_some_and(|r| matches!(r.first(), None | Some(b'+' | b';' | b' ')));
                     }
                     Name::GrpcTimeout => timeout = Some(list.value(field, store)),
                     _ => {}
@@ -70,7 +83,14 @@ pub(crate) fn check_request(list: &HeaderList, store: &HeaderStore) -> Result<Re
     head.is_connect = method == b"CONNECT";
     head.is_idempotent = matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE" | b"TRACE");
     head.grpc_timeout = timeout.filter(|_| head.is_grpc).and_then(grpc_timeout::parse);
-    if head.is_connect {
+    head.protocol = protocol.map(|name: &[u8]| match name {
+        b"websocket" => Protocol::WebSocket,
+        _ => Protocol::Other,
+    });
+    if head.protocol.is_some() && (!head.is_connect || authority.is_none()) {
+        return Err(Malformed(":protocol without CONNECT and an :authority"));
+    }
+    if head.is_connect && head.protocol.is_none() {
         return match (authority, path, scheme) {
             (Some(_), None, None) => Ok(head),
             _ => Err(Malformed("CONNECT has :authority, and neither :scheme nor :path")),
@@ -165,16 +185,26 @@ fn number(digits: &[u8]) -> Option<u64> {
 pub(crate) struct View<'a> {
     pub(crate) list: &'a HeaderList,
     pub(crate) store: &'a HeaderStore,
+    /// The name that the client asked for by TLS.
+    pub(crate) server_name: Option<&'a str>,
 }
 
 impl RequestView for View<'_> {
     fn method(&self) -> &[u8] {
-        self.list.find(Name::Method, self.store).unwrap_or_default()
+        match self.list.find(Name::Method, self.store).unwrap_or_default() {
+            // An extended CONNECT stands for the GET that it would be in HTTP/1.
+            b"CONNECT" if self.list.find(Name::Protocol, self.store).is_some() => b"GET",
+            method => method,
+        }
     }
 
     fn authority(&self) -> &[u8] {
         let host = || self.list.find(Name::Host, self.store).unwrap_or_default();
         self.list.find(Name::Authority, self.store).unwrap_or_else(host)
+    }
+
+    fn server_name(&self) -> Option<&[u8]> {
+        self.server_name.map(str::as_bytes)
     }
 
     fn path(&self) -> &[u8] {

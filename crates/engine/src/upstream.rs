@@ -11,8 +11,11 @@ pub(crate) struct Pool {
     /// Index of the service in the engine's list.
     pub(crate) service: usize,
     pub(crate) endpoint: Endpoint,
+    /// Those that its exchanges share, one after the other or at once.
     pub(crate) conns: Vec<ConnKey>,
-    /// How many of them do not take exchanges yet.
+    /// Those that carry one exchange each, which they were opened for: they are of no use to who waits.
+    pub(crate) own: Vec<ConnKey>,
+    /// How many of those that are shared do not take exchanges yet.
     pub(crate) opening: u32,
     pub(crate) pending: VecDeque<ExchangeKey>,
     /// What the endpoint was found to speak, where that is left to find out.
@@ -35,6 +38,7 @@ impl Pool {
             service,
             endpoint,
             conns: Vec::new(),
+            own: Vec::new(),
             opening: 0,
             pending: VecDeque::new(),
             is_http1: None,
@@ -46,7 +50,12 @@ impl Pool {
         }
     }
 
+    /// Every connection to the endpoint.
+    pub(crate) fn all(&self) -> impl Iterator<Item = ConnKey> {
+        self.conns.iter().chain(&self.own).copied()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.conns.is_empty() && self.pending.is_empty() && self.exchanges == 0
+        self.all().next().is_none() && self.pending.is_empty() && self.exchanges == 0
     }
 }

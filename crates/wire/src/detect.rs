@@ -45,9 +45,9 @@ pub fn detect(first: &[u8]) -> Detected {
 
 /// Longest method that is taken for one.
 const LONGEST_METHOD: usize = 16;
-/// Longest request line that is waited for, which is the longest that a session reads unless its limits say otherwise; longer
-/// ones are no protocol of ours (RFC 9112 §3 asks for 8,000 octets).
-const LONGEST_LINE: usize = 16 * 1024 + 2;
+/// Longest request line of which the version is waited for (RFC 9112 §3 asks for 8,000 octets). What is longer after a method
+/// and a space is HTTP/1's to read or to refuse.
+const LONGEST_LINE: usize = 8 * 1024;
 
 /// A request line: a method, a target, and `HTTP/1.` with a digit (RFC 9112 §3). Methods are those of upper-case letters, with
 /// `-` and `_` between them, as in `M-SEARCH`.
@@ -60,7 +60,7 @@ fn http1_request_line(first: &[u8]) -> Detected {
         _ => return Detected::Garbage,
     }
     let Some(end) = memchr::memchr(b'\n', first) else {
-        return if first.len() < LONGEST_LINE { Detected::NeedMore } else { Detected::Garbage };
+        return if first.len() < LONGEST_LINE { Detected::NeedMore } else { Detected::Http1 };
     };
     let line = first[..end].strip_suffix(b"\r").unwrap_or(&first[..end]);
     match line.rsplitn(2, |&b| b == b' ').next() {
@@ -104,10 +104,10 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_request_line_is_waited_for_and_one_byte_more_is_not() {
+    fn the_longest_request_line_is_waited_for_and_one_byte_more_is_read_as_one() {
         let line = [b"GET /".to_vec(), vec![b'a'; LONGEST_LINE - 5]].concat();
         assert_eq!(detect(&line[..LONGEST_LINE - 1]), Detected::NeedMore);
-        assert_eq!(detect(&line), Detected::Garbage);
+        assert_eq!(detect(&line), Detected::Http1);
     }
 
     #[test]

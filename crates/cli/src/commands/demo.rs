@@ -5,13 +5,15 @@ use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
-  evenkeel demo                  live bars for some 20 seconds; `q` ends it
-  evenkeel demo --once           the same in 11 seconds, as text
+  evenkeel demo                  live bars for half a minute; `q` ends it
+  evenkeel demo --once           the same in 10 seconds, as text
   evenkeel demo --once --json    its figures alone
 
 Backends, clients and Evenkeel run in this process, on free ports of loopback; nothing is written
-anywhere. `before` is what the clients' calls do when an endpoint is chosen once a connection, as
-kube-proxy does it; `after` is the same calls through Evenkeel. Progress goes to standard error.
+anywhere. The scenes pinned, scale-up and scale-in are of gRPC; http, websocket, sse and tcp each
+have a scale-up within. `before` is what reaches each endpoint when it is chosen once a connection,
+by chance, as kube-proxy does it; `after` is the same through Evenkeel. Progress goes to standard
+error.
 
 Exit codes: 0 level and without an error, 1 not so, 2 it could not run.";
 

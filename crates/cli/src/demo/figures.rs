@@ -1,5 +1,6 @@
 //! The figures of a scene: as JSON, and held against what the demo promises. Every one of them was counted.
 
+use super::placement::Placement;
 use super::scene::Scene;
 use super::stage::ENDPOINTS;
 use super::tally::{Window, share_from, skew_of};
@@ -43,37 +44,41 @@ pub(super) struct Figures {
     pub(super) errors: u64,
     /// Length of the window that `before` and `after` were counted in.
     pub(super) length: Duration,
-    /// Time from the announcement of new endpoints until they had their share of the calls through Evenkeel.
+    /// What became of new endpoints through Evenkeel.
+    pub(super) growth: Growth,
+}
+
+/// What became of new endpoints through Evenkeel.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Growth {
+    /// Time from their announcement until they had their share of the calls.
     pub(super) shared_after: Option<Duration>,
+    /// Where sessions stood when they were announced, and at the end; of kinds that are given to an endpoint once.
+    pub(super) placement: Option<Placement>,
 }
 
 impl Figures {
-    /// Of a scene, given its window, the scene as a whole, and when new endpoints had their share.
-    pub(super) fn of(
-        scene: Scene,
-        window: Window<'_>,
-        whole: Window<'_>,
-        shared_after: Option<Duration>,
-    ) -> Self {
+    /// Of a scene, given its window, the scene as a whole, and what became of new endpoints.
+    pub(super) fn of(scene: Scene, window: Window<'_>, whole: Window<'_>, growth: Growth) -> Self {
         Self {
             scene,
             before: Side::of(window, Way::Pinned, scene.endpoints()),
             after: Side::of(window, Way::Evenkeel, scene.endpoints()),
             errors: Way::ALL.iter().map(|&way| whole.errors(way)).sum(),
             length: window.length(),
-            shared_after,
+            growth,
         }
     }
 
     /// What was promised and did not come true.
     pub(super) fn broken_promises(&self) -> Vec<String> {
         let mut broken = Vec::new();
-        let scene = self.scene.name();
+        let (scene, unit) = (self.scene.name(), self.scene.kind().unit());
         if self.errors > 0 {
-            broken.push(format!("{scene}: {} calls failed", self.errors));
+            broken.push(format!("{scene}: {} {unit} failed", self.errors));
         }
         if self.after.per_endpoint.contains(&0) {
-            broken.push(format!("{scene}: an endpoint got no call through Evenkeel"));
+            broken.push(format!("{scene}: an endpoint got no {unit} through Evenkeel"));
         }
         if self.after.skew > LEVEL {
             broken.push(format!("{scene}: skew {:.2} through Evenkeel, not level", self.after.skew));
@@ -81,6 +86,14 @@ impl Figures {
         let counts = &self.after.per_endpoint;
         if share_from(counts, ENDPOINTS) < NEARLY * fair_share_of_new(counts.len()) {
             broken.push(format!("{scene}: the new endpoints did not get their share through Evenkeel"));
+        }
+        if let Some(placement) = &self.growth.placement {
+            if !placement.stood_level() || !placement.is_level() {
+                broken.push(format!("{scene}: sessions are not level through Evenkeel"));
+            }
+            if placement.lost_any() {
+                broken.push(format!("{scene}: a session did not stay on its endpoint"));
+            }
         }
         broken
     }
@@ -116,7 +129,8 @@ mod tests {
     fn figures(scene: Scene, before: &[u64], after: &[u64], errors: u64) -> Figures {
         let side = |counts: &[u64]| Side { per_endpoint: counts.to_vec(), skew: skew_of(counts) };
         let length = Duration::from_secs(1);
-        Figures { scene, before: side(before), after: side(after), errors, length, shared_after: None }
+        let growth = Growth::default();
+        Figures { scene, before: side(before), after: side(after), errors, length, growth }
     }
 
     #[test]
@@ -146,5 +160,13 @@ mod tests {
         assert_eq!(broken(figures(Scene::Pinned, &[1], &[130, 100, 100], 0)), 1);
         assert_eq!(broken(figures(Scene::ScaleUp, &[1], &[110, 110, 110, 85, 85], 0)), 1);
         assert_eq!(broken(figures(Scene::ScaleUp, &[1], &[100, 100, 100, 0, 0], 0)), 3);
+        let placed = |stood: &[u64], held: &[u64]| {
+            let mut figures = figures(Scene::Tcp, &[1], &[100; 5], 0);
+            figures.growth.placement = Some(Placement { stood: stood.to_vec(), held: held.to_vec() });
+            broken(figures)
+        };
+        assert_eq!(placed(&[4, 4, 4], &[4, 4, 4, 4, 4]), 0);
+        assert_eq!(placed(&[6, 3, 3], &[6, 4, 4, 3, 3]), 1);
+        assert_eq!(placed(&[4, 4, 4], &[4, 3, 4, 4, 4]), 1);
     }
 }

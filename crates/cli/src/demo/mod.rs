@@ -1,13 +1,17 @@
 //! `evenkeel demo`: real backends, real clients and Evenkeel between them, in one process on loopback, with no
 //! configuration. Called by the command; everything that it shows is measured.
 //!
-//! From the bottom: `way`, `tally` (what is counted); `backend`, `client`, `stage` (what runs); `scene`, `figures` (what
-//! happens, and what it came to); `view` with `picture` and `progress`, `summary` (who tells it); `play` (who leads).
+//! From the bottom: `kind`, `way`, `tally`, `placement` (what is counted); `backend`, `dial`, `client`, `balancer`, `stage`
+//! (what runs); `scene`, `figures` (what happens, and what it came to); `view` with `picture` and `progress`, `summary` (who tells it); `play` (who leads).
 
 mod backend;
+mod balancer;
 mod client;
+mod dial;
 mod figures;
+mod kind;
 mod picture;
+mod placement;
 mod play;
 mod progress;
 mod scene;

@@ -1,7 +1,8 @@
 //! Plays the scenes one after the other, and measures each in a window of its own. Shows what happens to a view.
 
-use super::figures::{Figures, NEARLY, fair_share_of_new};
-use super::scene::{Pace, Scene};
+use super::figures::{Figures, Growth, NEARLY, fair_share_of_new};
+use super::placement::Placement;
+use super::scene::{Pace, Scene, Step};
 use super::stage::{ENDPOINTS, Stage};
 use super::tally::{Reading, Window, share_from};
 use super::view::{Live, View, Wish};
@@ -44,44 +45,50 @@ struct Play<'s> {
 impl Play<'_> {
     /// One scene; no figures if someone wished to end.
     fn scene(&mut self, scene: Scene) -> anyhow::Result<Option<Figures>> {
+        let mut share = Share { scene, announced: None, shared_after: None };
+        let kind = scene.kind();
+        if scene.is_first_of_kind() {
+            self.stage.enter(kind)?;
+            self.past.clear();
+        }
         let began = self.stage.read();
-        scene.begin(self.stage)?;
-        let announced = Instant::now();
-        let mut shared_after = None;
-        let mut watch_share = |before: &Reading, now: &Reading| {
-            let calls = Window::between(before, now).calls(Way::Evenkeel, scene.endpoints());
-            let fair = fair_share_of_new(scene.endpoints());
-            if shared_after.is_none() && fair > 0.0 && share_from(&calls, ENDPOINTS) >= NEARLY * fair {
-                shared_after = Some(now.at.saturating_duration_since(announced));
-            }
-        };
-        if self.let_run(scene, self.pace.settle, &mut watch_share)? == Wish::End {
+        if scene.is_first_of_kind() && self.let_run(self.pace.settle, &mut share)? == Wish::End {
             return Ok(None);
         }
-        scene.settled(self.stage)?;
+        let mut placement = None;
+        for &step in scene.steps() {
+            if step == Step::Add {
+                share.announced = Some(Instant::now());
+                let stood = self.stage.read().sessions[Way::Evenkeel as usize].clone();
+                placement = kind.is_picked_once().then_some(Placement { stood, held: Vec::new() });
+            }
+            step.take(self.stage)?;
+            if self.let_run(self.pace.settle, &mut share)? == Wish::End {
+                return Ok(None);
+            }
+        }
         let from = self.stage.read();
-        if self.let_run(scene, self.pace.window, &mut watch_share)? == Wish::End {
+        if self.let_run(self.pace.window, &mut share)? == Wish::End {
             return Ok(None);
         }
         let to = self.stage.read();
+        if let Some(placement) = &mut placement {
+            placement.held.clone_from(&to.sessions[Way::Evenkeel as usize]);
+        }
         let (window, whole) = (Window::between(&from, &to), Window::between(&began, &to));
-        Ok(Some(Figures::of(scene, window, whole, shared_after)))
+        let growth = Growth { shared_after: share.shared_after, placement };
+        Ok(Some(Figures::of(scene, window, whole, growth)))
     }
 
-    /// Lets the stage run, and shows it at every tick. `each` gets every two readings that follow each other.
-    fn let_run(
-        &mut self,
-        scene: Scene,
-        time: Duration,
-        each: &mut dyn FnMut(&Reading, &Reading),
-    ) -> anyhow::Result<Wish> {
+    /// Lets the stage run, and shows it at every tick.
+    fn let_run(&mut self, time: Duration, share: &mut Share) -> anyhow::Result<Wish> {
         let end = Instant::now() + time;
         loop {
             let now = self.stage.read();
             if let Some(before) = self.past.back() {
-                each(before, &now);
+                share.watch(before, &now);
             }
-            self.show(scene, now)?;
+            self.show(share.scene, now)?;
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(Wish::GoOn);
@@ -101,5 +108,23 @@ impl Play<'_> {
         let live = Live::lately(scene, times, self.stage.states().to_vec(), from, &now);
         self.past.push_back(now);
         self.view.show(&live)
+    }
+}
+
+/// When new endpoints have their share of the calls through Evenkeel.
+struct Share {
+    scene: Scene,
+    announced: Option<Instant>,
+    shared_after: Option<Duration>,
+}
+
+impl Share {
+    /// Looks at two readings that follow each other.
+    fn watch(&mut self, before: &Reading, now: &Reading) {
+        let Some(announced) = self.announced.filter(|_| self.shared_after.is_none()) else { return };
+        let calls = Window::between(before, now).calls(Way::Evenkeel, self.scene.endpoints());
+        if share_from(&calls, ENDPOINTS) >= NEARLY * fair_share_of_new(self.scene.endpoints()) {
+            self.shared_after = Some(now.at.saturating_duration_since(announced));
+        }
     }
 }

@@ -44,7 +44,7 @@ fn line(live: &Live) -> String {
         for rate in &live.rates[way as usize] {
             let _ = write!(line, " {rate:.0}");
         }
-        let _ = write!(line, " calls/s, skew {:.2}", live.skew(way));
+        let _ = write!(line, " {}/s, skew {:.2}", live.scene.kind().unit(), live.skew(way));
     }
     let _ = write!(line, "   {} errors", live.errors.iter().sum::<u64>());
     line
@@ -62,6 +62,7 @@ mod tests {
             whole: Duration::from_secs(10),
             states: vec![Some(evenkeel_core::endpoint::EndpointState::Ready); 2],
             rates: [vec![300.0, 100.0], vec![199.6, 200.4]],
+            sessions: Default::default(),
             errors: [0, 0],
         };
         assert_eq!(

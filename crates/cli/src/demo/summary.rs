@@ -1,14 +1,18 @@
 //! What is printed at the end: the figures of all scenes, what they mean, and what to try next.
 
-use super::client::{CLIENTS, IN_FLIGHT};
+use super::client::IN_FLIGHT;
 use super::figures::Figures;
+use super::kind::Kind;
+use super::placement::Placement;
 use super::scene::Scene;
 use super::stage::ENDPOINTS;
 use std::fmt::Write as _;
 
 const NEXT: &str = "\
-Try it with your own backends (HTTP/2 or gRPC, without TLS):
+Try it with your own backends (gRPC, HTTP, WebSocket, server-sent events):
   evenkeel run --listen 127.0.0.1:8080 --to 127.0.0.1:50051,127.0.0.1:50052
+any other protocol over TCP:
+  evenkeel run --protocol tcp --listen 127.0.0.1:5432 --to dns://my-db:5432
 and on Kubernetes with a headless Service:
   evenkeel run --listen 0.0.0.0:8080 --to dns://my-backend-headless:8080
 ";
@@ -19,7 +23,10 @@ pub(super) fn summary(scenes: &[Figures]) -> String {
         return format!("Ended before the first scene was over.\n\n{NEXT}");
     }
     let mut text = format!(
-        "Calls a second on each endpoint, of {CLIENTS} clients with {IN_FLIGHT} calls in flight each.\n\n"
+        "Calls, requests, messages or events a second on each endpoint. Three scenes of\n\
+         {} gRPC clients with {IN_FLIGHT} calls in flight on one connection each; http: {} with one.\n\n",
+        Kind::Grpc.clients(),
+        Kind::Http.clients(),
     );
     let _ = writeln!(
         text,
@@ -46,6 +53,9 @@ pub(super) fn summary(scenes: &[Figures]) -> String {
     for figures in scenes {
         text += &meaning(figures);
     }
+    if scenes.iter().any(|figures| figures.growth.placement.is_some()) {
+        text += SESSIONS;
+    }
     for broken in scenes.iter().flat_map(Figures::broken_promises) {
         let _ = writeln!(text, "NOT AS PROMISED  {broken}");
     }
@@ -55,20 +65,23 @@ pub(super) fn summary(scenes: &[Figures]) -> String {
 
 /// What a scene's figures mean; nothing where the table says it all.
 fn meaning(figures: &Figures) -> String {
-    let Figures { scene, before, after, errors, shared_after, .. } = figures;
+    let Figures { scene, before, after, errors, growth, .. } = figures;
     match scene {
         Scene::Pinned => format!(
             "pinned    the busiest endpoint has {:.2} × its fair share; through Evenkeel {:.2}\n",
             before.skew, after.skew
         ),
-        Scene::ScaleUp => {
+        Scene::ScaleUp | Scene::Http => {
             let new: u64 = before.per_endpoint.iter().skip(ENDPOINTS).sum();
-            let pinned = if new == 0 { "no call".to_owned() } else { format!("{new} calls") };
-            let when = shared_after
+            let unit = scene.kind().unit();
+            let pinned = if new == 0 { format!("no {unit}") } else { format!("{new} {unit}") };
+            let when = growth
+                .shared_after
                 .map_or_else(|| "never".to_owned(), |time| format!("within {:.1} s", time.as_secs_f64()));
             format!(
-                "scale-up  pinned connections give the new endpoints {pinned};\n\
+                "{:10}pinned connections give the new endpoints {pinned};\n\
                  {:10}through Evenkeel they had their share {when}\n",
+                scene.name(),
                 ""
             )
         }
@@ -76,13 +89,38 @@ fn meaning(figures: &Figures) -> String {
             "scale-in  endpoints that terminate get no new call, and no call is lost\n".to_owned()
         }
         Scene::ScaleIn => String::new(),
+        Scene::WebSocket | Scene::Events | Scene::Tcp => {
+            growth.placement.as_ref().map(|placement| placed(*scene, placement)).unwrap_or_default()
+        }
     }
 }
+
+/// Where sessions went that are given to an endpoint once.
+fn placed(scene: Scene, placement: &Placement) -> String {
+    let list = |counts: &[u64]| counts.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
+    let (stood, came) = (&placement.stood, placement.came());
+    format!(
+        "{:10}{} stood at {}{}; {} came, to {}\n",
+        scene.name(),
+        stood.iter().sum::<u64>(),
+        list(stood),
+        if placement.lost_any() { "" } else { " and stayed" },
+        came.iter().sum::<u64>(),
+        list(&came),
+    )
+}
+
+/// What the sessions show, and what they cannot do yet.
+const SESSIONS: &str = "\
+A WebSocket, an event stream or a TCP connection goes to the endpoint with the
+fewest and stays there until it ends. A scale-up moves none of those that stand:
+it is new ones that fill the new endpoints, which stay empty while none come.
+";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::figures::Side;
+    use crate::demo::figures::{Growth, Side};
     use std::time::Duration;
 
     fn figures(scene: Scene, before: &[u64], after: &[u64], errors: u64) -> Figures {
@@ -96,7 +134,7 @@ mod tests {
             after: side(after),
             errors,
             length: Duration::from_secs(2),
-            shared_after: Some(Duration::from_millis(230)),
+            growth: Growth { shared_after: Some(Duration::from_millis(230)), placement: None },
         }
     }
 
@@ -106,7 +144,7 @@ mod tests {
             figures(Scene::Pinned, &[4000, 2000, 0], &[2000, 2000, 2000], 0),
             figures(Scene::ScaleUp, &[4000, 2000, 0, 0, 0], &[1200, 1200, 1200, 1200, 1200], 0),
         ]);
-        let rows: Vec<&str> = text.lines().skip(2).take(7).collect();
+        let rows: Vec<&str> = text.lines().skip(3).take(7).collect();
         assert_eq!(
             rows,
             [
@@ -115,7 +153,7 @@ mod tests {
                 "scale-up   2000 1000    0    0    0  3.33   600  600  600  600  600  1.00      0",
                 "",
                 "pinned    the busiest endpoint has 2.00 × its fair share; through Evenkeel 1.00",
-                "scale-up  pinned connections give the new endpoints no call;",
+                "scale-up  pinned connections give the new endpoints no calls;",
                 "          through Evenkeel they had their share within 0.2 s",
             ]
         );
@@ -128,6 +166,29 @@ mod tests {
         let text = summary(&[figures(Scene::ScaleIn, &[1, 1, 1], &[5, 5, 5], 2)]);
         assert!(text.contains("NOT AS PROMISED  scale-in: 2 calls failed\n"), "{text}");
         assert!(!text.contains("no call is lost"), "{text}");
+    }
+
+    #[test]
+    fn sessions_that_stay_are_told_from_those_that_came() {
+        let mut figures = figures(Scene::WebSocket, &[9, 5, 4, 1, 1], &[4, 4, 4, 4, 4], 0);
+        let placement = Placement { stood: vec![4, 4, 4], held: vec![4, 4, 4, 4, 4] };
+        figures.growth.placement = Some(placement);
+        let text = summary(&[figures]);
+        let told = "websocket 12 stood at 4 4 4 and stayed; 8 came, to 0 0 0 4 4\n";
+        assert!(text.contains(told), "{text}");
+        assert!(text.contains("A scale-up moves none of those that stand"), "{text}");
+        assert!(!text.contains("NOT AS PROMISED"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn a_session_that_did_not_stay_is_not_said_to_have_stayed() {
+        let mut figures = figures(Scene::Tcp, &[9, 5, 4, 1, 1], &[4, 4, 4, 4, 4], 0);
+        let placement = Placement { stood: vec![4, 4, 4], held: vec![4, 3, 4, 4, 4] };
+        figures.growth.placement = Some(placement);
+        let text = summary(&[figures]);
+        assert!(text.contains("NOT AS PROMISED  tcp: a session did not stay"), "{text}");
+        assert!(!text.contains("and stayed"), "{text}");
     }
 
     #[test]

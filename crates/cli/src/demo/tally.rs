@@ -11,6 +11,8 @@ pub(super) struct Reading {
     pub(super) at: Instant,
     /// Calls that reached each endpoint, for each way.
     pub(super) calls: [Vec<u64>; 2],
+    /// Sessions that each endpoint holds, for each way; of kinds whose connections are given to an endpoint once.
+    pub(super) sessions: [Vec<u64>; 2],
     /// Calls that failed, and connections that could not be made, for each way.
     pub(super) errors: [u64; 2],
 }
@@ -64,7 +66,7 @@ mod tests {
     use super::*;
 
     fn reading(at: Instant, pinned: &[u64], evenkeel: &[u64], errors: [u64; 2]) -> Reading {
-        Reading { at, calls: [pinned.to_vec(), evenkeel.to_vec()], errors }
+        Reading { at, calls: [pinned.to_vec(), evenkeel.to_vec()], sessions: Default::default(), errors }
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub(super) struct Live {
     pub(super) states: Vec<Option<EndpointState>>,
     /// Calls a second of each endpoint for each way, lately.
     pub(super) rates: [Vec<f64>; 2],
-    /// Calls that failed since the beginning, for each way.
+    /// Sessions that each endpoint holds, for each way.
+    pub(super) sessions: [Vec<u64>; 2],
+    /// Calls that failed since the clients of the scene came, for each way.
     pub(super) errors: [u64; 2],
 }
 
@@ -38,7 +40,7 @@ impl Live {
         let rates = Way::ALL.map(|way| {
             window.calls(way, states.len()).into_iter().map(|count| count as f64 / seconds).collect()
         });
-        Self { scene, elapsed, whole, states, rates, errors: to.errors }
+        Self { scene, elapsed, whole, states, rates, sessions: to.sessions.clone(), errors: to.errors }
     }
 
     /// Calls a second that each ready endpoint would get if all got the same.
@@ -89,6 +91,7 @@ mod tests {
         let reading = |after_ms, pinned: [u64; 3], evenkeel: [u64; 3]| Reading {
             at: start + Duration::from_millis(after_ms),
             calls: [pinned.to_vec(), evenkeel.to_vec()],
+            sessions: Default::default(),
             errors: [0, 1],
         };
         let (from, to) = (reading(0, [5, 0, 0], [1, 1, 0]), reading(500, [105, 0, 0], [51, 51, 2]));

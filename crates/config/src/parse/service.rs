@@ -183,7 +183,7 @@ fn upstream(section: &Section<'_>, report: &mut Report) -> Upstream {
         protocol: protocol.unwrap_or_default(),
         transport: if is_tls { Transport::Tls } else { Transport::Cleartext },
         proxy_protocol: proxy_protocol.unwrap_or_default(),
-        max_connections: section.field("max_connections").count(report),
+        max_connections: section.field("max_connections").small_count(report),
         max_streams: section.field("max_streams").count(report),
         max_requests_per_connection: section.field("max_requests_per_connection").optional_count(report),
         pending: section.field("pending").count(report),

@@ -131,11 +131,13 @@ pub(crate) static UPSTREAM: Table = Table {
             "The PROXY protocol's header, which tells endpoints the client's address at the beginning of each connection. Only \
              for services that `tcp` listeners alone lead to: other listeners' clients share connections.",
         ),
-        key(
+        key_like(
             "max_connections",
             count(1, 65_535),
-            Presence::Default("64"),
-            "Most connections; another one is opened only when all are full.",
+            Presence::Absent("64 for HTTP/2; 1024 for HTTP/1, where each carries one exchange at a time"),
+            "64",
+            "Most connections; another one is opened only when all are full. Those of WebSockets and tunnels, which have one \
+             each, do not count.",
         ),
         key(
             "max_streams",

@@ -114,9 +114,19 @@ impl Http1 {
         };
     }
 
+    /// Whether nothing has come of a message.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.tail.is_empty() && matches!(self.reading, Reading::Head)
+    }
+
     /// Whether the message that comes has a body of which the end has not come.
     pub(crate) fn is_inside_body(&self) -> bool {
         !matches!(self.reading, Reading::Head | Reading::Done)
+    }
+
+    /// Whether the message that goes has a body of which the end has not gone.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writing != Writing::None
     }
 
     /// Appends a request's head; nothing of it if it cannot be said in HTTP/1.
@@ -131,7 +141,9 @@ impl Http1 {
         let options = RequestOptions {
             framing,
             upgrade: self.to.asked_upgrade.map(|_| WEBSOCKET),
-            expects_continue: false,
+            expects_continue: list
+                .find(Name::Expect, store)
+                .is_some_and(|expected| expected.eq_ignore_ascii_case(b"100-continue")),
             keeps_alive: true,
         };
         http1::put_request(out, list, store, &options)?;
@@ -219,7 +231,9 @@ impl Http1 {
     /// The message that goes ends before its time; whether the peer could take it for whole.
     pub(crate) fn abort(&mut self) -> bool {
         self.is_last = true;
-        std::mem::replace(&mut self.writing, Writing::None) != Writing::None
+        let is_open = std::mem::replace(&mut self.writing, Writing::None) != Writing::None;
+        // A peer that agreed to change the protocol meanwhile would take the end for that of a tunnel.
+        is_open || self.to.asked_upgrade.is_some()
     }
 
     /// Gives back memory that is not in use.

@@ -39,6 +39,8 @@ pub(crate) struct Http2 {
     pub(crate) settings_sent: Option<Moment>,
     /// Those SETTINGS allow the peer no table.
     pub(crate) is_tableless: bool,
+    /// Octets of the preface that are yet to come, on a connection that was HTTP/1 before.
+    pub(crate) preface_left: u8,
     /// Streams that we reset lately: what a client had sent before it knew is dropped without complaint.
     pub(crate) reset_lately: VecDeque<u32>,
 }
@@ -58,6 +60,7 @@ impl Http2 {
             answers_due: 0,
             settings_sent: None,
             is_tableless: false,
+            preface_left: 0,
             reset_lately: VecDeque::new(),
         }
     }
@@ -83,6 +86,7 @@ impl Http2 {
             header_table_size: if self.is_tableless { 0 } else { default.header_table_size },
             initial_window_size: limits.stream_window,
             max_header_list_size: limits.header_list_bytes as u32,
+            enable_connect_protocol: !is_upstream,
             ..default
         };
         if is_upstream {

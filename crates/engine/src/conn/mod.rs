@@ -10,16 +10,18 @@ use crate::exchange::Side;
 use crate::indexing::names_of;
 use crate::keys::{ExchangeKey, PoolKey};
 use crate::output::{BufferPool, Output};
+use crate::secured::Secured;
 use evenkeel_core::event::ConnectionFigures;
 use evenkeel_core::id::{EndpointId, ServiceId};
 use evenkeel_core::limits::Limits;
 use evenkeel_core::reason::CloseReason;
+use evenkeel_core::session::SessionProtocol;
 use evenkeel_core::snapshot::Listener;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::{HeaderLimits, HeaderList, HeaderStore, IndexPolicy};
 use evenkeel_wire::http1::{Scheme, Unwritable};
 use evenkeel_wire::http2::{DEFAULT_WINDOW, ErrorCode, MAX_STREAM_ID};
-pub(crate) use http1::{Http1, Reading};
+pub(crate) use http1::{Http1, Reading, Writing};
 pub(crate) use http2::Http2;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -82,7 +84,12 @@ pub(crate) enum Role {
 #[derive(Debug)]
 pub(crate) struct ClientSide {
     pub(crate) listener: Arc<Listener>,
+    /// Who it is: the socket's peer, or whom a PROXY protocol header names.
     pub(crate) peer: SocketAddr,
+    /// What it connected to, if that was told.
+    pub(crate) destination: Option<SocketAddr>,
+    /// A PROXY protocol header has to come first.
+    pub(crate) awaits_proxy_header: bool,
     /// Number of the session, unique in the process with the worker's index in its upper bits.
     pub(crate) session: u64,
     /// When the log last had a record of it.
@@ -93,8 +100,10 @@ pub(crate) struct ClientSide {
     pub(crate) places_held: u32,
     /// When its exchanges are over.
     pub(crate) deadlines: Deadlines,
-    /// TLS ends here.
-    pub(crate) is_secured: bool,
+    /// What the handshake ended with, where TLS ends here.
+    pub(crate) secured: Option<Box<Secured>>,
+    /// What it counts as.
+    pub(crate) protocol: SessionProtocol,
     /// It sent GOAWAY: the session ends with its last exchange.
     pub(crate) is_leaving: bool,
 }
@@ -115,8 +124,11 @@ pub(crate) struct UpstreamSide {
     pub(crate) has_spoken: bool,
     /// It carries one exchange, which it was opened for, and no other.
     pub(crate) is_own: bool,
-    /// Streams that we reset and that the endpoint may not have seen end: they count against its concurrency.
-    pub(crate) cancelled: Cancelled,
+    /// Its PROXY protocol header was taken to be sent.
+    pub(crate) is_introduced: bool,
+    /// Streams that we reset and that the endpoint may not have seen end: they count against its concurrency. Most
+    /// upstreams never have any.
+    pub(crate) cancelled: Option<Box<Cancelled>>,
 }
 
 /// What the codecs know of the limits.
@@ -137,6 +149,8 @@ pub(crate) enum Input {
     Paused,
     /// It sends no more.
     Ended,
+    /// Its socket is closed already.
+    Gone,
 }
 
 /// A connection.
@@ -152,6 +166,8 @@ pub(crate) struct Conn {
     pub(crate) is_aborted: bool,
     /// Our side ends when the output has left.
     pub(crate) ends_output: bool,
+    /// Why a tunnel's client is left, where the tunnel knows better than how the connection looks.
+    pub(crate) ends_as: Option<CloseReason>,
     /// Streams that are open, by id. HTTP/1 counts its messages as HTTP/2 its streams.
     pub(crate) streams: Streams,
     /// Highest id that the client opened, or that we opened at the endpoint.
@@ -191,6 +207,7 @@ impl Conn {
             is_dirty: false,
             is_aborted: false,
             ends_output: false,
+            ends_as: None,
             streams: Streams::default(),
             highest_stream: 0,
             send_window: 0,
@@ -287,6 +304,11 @@ impl Conn {
         }
     }
 
+    /// What its cancelled streams hold, if it ever had any.
+    pub(crate) fn cancelled_mut(&mut self) -> Option<&mut Cancelled> {
+        self.upstream_mut()?.cancelled.as_deref_mut()
+    }
+
     /// Which of an exchange's peers it leads to.
     pub(crate) fn side(&self) -> Side {
         if self.is_client() { Side::Client } else { Side::Upstream }
@@ -321,6 +343,11 @@ impl Conn {
         self.streams.len() + self.client().map_or(0, |c| c.places_held as usize)
     }
 
+    /// Whether its peer takes WebSockets on streams (RFC 8441).
+    pub(crate) fn takes_websockets(&self) -> bool {
+        self.http2().is_some_and(|http2| http2.peer.enable_connect_protocol)
+    }
+
     /// Exchanges that an upstream could take now.
     pub(crate) fn free_streams(&self, most: u32) -> u32 {
         match &self.role {
@@ -330,9 +357,11 @@ impl Conn {
                     && !u.is_own
                     && u.next_stream <= MAX_STREAM_ID =>
             {
-                let taken = self.streams.len() as u32 + u.cancelled.len();
+                let taken = self.streams.len() as u32 + u.cancelled.as_ref().map_or(0, |c| c.len());
                 match &self.speech {
                     Speech::Http2(http2) => most.min(http2.peer.max_concurrent_streams).saturating_sub(taken),
+                    // What came unasked would be taken for the beginning of an answer.
+                    Speech::Http1(http1) if !http1.tail.is_empty() => 0,
                     _ => 1_u32.saturating_sub(taken),
                 }
             }
@@ -342,7 +371,7 @@ impl Conn {
 
     /// How its requests came.
     pub(crate) fn scheme(&self) -> Scheme {
-        if self.client().is_some_and(|c| c.is_secured) { Scheme::Https } else { Scheme::Http }
+        if self.client().is_some_and(|c| c.secured.is_some()) { Scheme::Https } else { Scheme::Http }
     }
 
     /// Whether it is an endpoint's that speaks HTTP/1, and nothing of the last request has left for it.
@@ -485,8 +514,22 @@ impl Conn {
         let is_client = self.is_client();
         match &mut self.speech {
             Speech::Http2(http2) => http2.put_reset(self.output.buffer(pool), stream, code, is_client),
+            // Its answer is whole: what is left of the request need not end the connection.
+            Speech::Http1(http1) if is_client && code == ErrorCode::NoError && !http1.is_writing() => {}
             Speech::Http1(http1) => self.is_aborted |= http1.abort(),
             Speech::Unknown | Speech::Raw => self.is_aborted = true,
+        }
+    }
+
+    /// Whether the end of what is under way to the peer would be taken from the end of the connection.
+    pub(crate) fn ends_by_closing(&self) -> bool {
+        match &self.speech {
+            Speech::Http1(http1) => {
+                let may_be_tunnel = !self.is_client() && http1.to.asked_upgrade.is_some();
+                http1.writing == Writing::UntilClose || may_be_tunnel
+            }
+            Speech::Raw => true,
+            Speech::Http2(_) | Speech::Unknown => false,
         }
     }
 
@@ -521,6 +564,9 @@ impl Conn {
             + self.streams.held_bytes()
             + self.blocked.capacity() * size_of::<ExchangeKey>()
             + self.client().map_or(0, |c| c.first_bytes.capacity() + c.deadlines.held_bytes())
-            + self.upstream().map_or(0, |u| u.cancelled.held_bytes())
+            + self
+                .upstream()
+                .and_then(|u| u.cancelled.as_ref())
+                .map_or(0, |c| size_of::<Cancelled>() + c.held_bytes())
     }
 }

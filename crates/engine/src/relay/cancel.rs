@@ -23,7 +23,7 @@ impl Engine {
     pub(super) fn cancel(&mut self, now: Moment, key: ConnKey, cancel: Cancel) {
         let Some(conn) = self.conns.get_mut(key).filter(|c| !c.is_closing()) else { return };
         let Some(upstream) = conn.upstream_mut() else { return };
-        let may_go = upstream.cancelled.hold(cancel, now, &self.limits);
+        let may_go = upstream.cancelled.get_or_insert_default().hold(cancel, now, &self.limits);
         if let Some(client) = self.conns.get_mut(cancel.client).and_then(|c| c.client_mut()) {
             client.places_held += 1;
         }
@@ -44,9 +44,9 @@ impl Engine {
 
     /// Sends the withheld resets for which there is budget now.
     fn release_resets(&mut self, now: Moment, key: ConnKey) {
-        let Some(upstream) = self.conns[key].upstream_mut() else { return };
+        let Some(cancelled) = self.conns[key].cancelled_mut() else { return };
         let mut send = Vec::new();
-        upstream.cancelled.release(now, &self.limits, &mut send);
+        cancelled.release(now, &self.limits, &mut send);
         if send.is_empty() {
             return;
         }
@@ -59,8 +59,8 @@ impl Engine {
 
     /// An endpoint ended a stream that no exchange has any more: it may have been cancelled and not reset.
     pub(super) fn unheard_stream_ended(&mut self, now: Moment, key: ConnKey, stream: u32, is_reset: bool) {
-        let Some(upstream) = self.conns[key].upstream_mut() else { return };
-        if let Some(client) = upstream.cancelled.ended(stream, is_reset) {
+        let Some(cancelled) = self.conns[key].cancelled_mut() else { return };
+        if let Some(client) = cancelled.ended(stream, is_reset) {
             self.free_places(&[client]);
             self.serve_pending(now, key);
         }
@@ -77,9 +77,10 @@ impl Engine {
     fn ask_what_was_seen(&mut self, key: ConnKey) {
         let conn = &mut self.conns[key];
         let Role::Upstream(upstream) = &mut conn.role else { return };
-        if upstream.has_spoken && upstream.cancelled.wants_ping(&self.limits) {
+        let Some(cancelled) = &mut upstream.cancelled else { return };
+        if upstream.has_spoken && cancelled.wants_ping(&self.limits) {
             upstream.has_spoken = false;
-            upstream.cancelled.asked();
+            cancelled.asked();
             http2::put_ping(conn.output.buffer(&mut self.buffers), false, PING);
             self.mark_dirty(key);
         }
@@ -87,12 +88,12 @@ impl Engine {
 
     /// An endpoint answered a PING; false if it was none of ours.
     pub(super) fn resets_were_seen(&mut self, now: Moment, key: ConnKey, data: [u8; 8]) -> bool {
-        let Some(upstream) = self.conns[key].upstream_mut() else { return false };
-        if data != PING || !upstream.cancelled.is_asked() {
+        let Some(cancelled) = self.conns[key].cancelled_mut() else { return false };
+        if data != PING || !cancelled.is_asked() {
             return false;
         }
         let mut free = Vec::new();
-        upstream.cancelled.answered(&mut free);
+        cancelled.answered(&mut free);
         self.free_places(&free);
         self.release_resets(now, key);
         self.ask_what_was_seen(key);
@@ -103,19 +104,19 @@ impl Engine {
     /// Frees the places that were held long enough; when the next one is due.
     pub(super) fn check_places(&mut self, now: Moment, key: ConnKey) -> Moment {
         let linger = self.limits.reset_linger;
-        let Some(upstream) = self.conns.get_mut(key).and_then(|c| c.upstream_mut()) else {
+        let Some(cancelled) = self.conns.get_mut(key).and_then(|c| c.cancelled_mut()) else {
             return Moment::NEVER;
         };
-        if upstream.cancelled.len() == 0 {
+        if cancelled.len() == 0 {
             return Moment::NEVER;
         }
         let mut free = Vec::new();
-        upstream.cancelled.expire(now, linger, &mut free);
+        cancelled.expire(now, linger, &mut free);
         self.free_places(&free);
         self.release_resets(now, key);
         self.serve_pending(now, key);
-        let Some(upstream) = self.conns.get(key).and_then(|c| c.upstream()) else { return Moment::NEVER };
-        let cancelled = &upstream.cancelled;
+        let upstream = self.conns.get(key).and_then(|c| c.upstream());
+        let Some(cancelled) = upstream.and_then(|u| u.cancelled.as_ref()) else { return Moment::NEVER };
         let release = cancelled.next_release(now, self.limits.upstream_resets);
         [cancelled.next_expiry(linger), release].into_iter().flatten().min().unwrap_or(Moment::NEVER)
     }

@@ -4,8 +4,9 @@ use super::Engine;
 use crate::conn::header_limits;
 use crate::exchange::{Exchange, Kind, Leg, Side};
 use crate::forwarded;
+use crate::grpc_web::Preflight;
 use crate::keys::{ConnKey, ExchangeKey};
-use crate::request::{RequestHead, View, check_request, check_trailers};
+use crate::request::{Protocol, RequestHead, View, check_request, check_trailers};
 use evenkeel_core::policy::{HeaderRules, Retry, RoutePolicy};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
@@ -111,6 +112,9 @@ impl Engine {
             self.answer(now, exchange, ExchangeOutcome::BadRequest, 431);
             return;
         }
+        let grpc_web = self.web_of(key);
+        let mut list = list;
+        let web = grpc_web.as_ref().and_then(|grpc_web| self.begin_web(grpc_web, &mut list));
         let head = match check_request(&list, &self.store) {
             Ok(head) if head.content_length.is_some_and(|n| n > 0) && is_end => {
                 return self.bad_request(now, key, stream, list);
@@ -119,10 +123,22 @@ impl Engine {
             Err(_) => return self.bad_request(now, key, stream, list),
         };
         let exchange = self.open_exchange(now, key, stream, list, head, is_end);
-        if asks_websocket {
-            self.exchanges[exchange].kind = Kind::WebSocket;
+        if head.protocol == Some(Protocol::Other) {
+            self.answer(now, exchange, ExchangeOutcome::ProtocolNotKnown, 501);
+            return;
         }
-        if head.is_connect {
+        if let Some(grpc_web) = &grpc_web {
+            self.exchanges[exchange].web = web;
+            let request = &self.exchanges[exchange].request;
+            if let Some(preflight) = Preflight::of(request, &self.store, grpc_web) {
+                return self.answer_preflight(now, exchange, &preflight);
+            }
+        }
+        if asks_websocket || head.protocol == Some(Protocol::WebSocket) {
+            if !self.admit_websocket(now, exchange) {
+                return;
+            }
+        } else if head.is_connect {
             self.answer(now, exchange, ExchangeOutcome::BadRequest, 405);
             return;
         }
@@ -132,9 +148,8 @@ impl Engine {
     /// A request whose headers break the rules (RFC 9113 §8.1.1).
     fn bad_request(&mut self, now: Moment, key: ConnKey, stream: u32, list: HeaderList) {
         self.give_list(list);
-        let conn = &mut self.conns[key];
-        conn.figures.failed += 1;
-        if let Some(client) = conn.client() {
+        self.exchange_failed(key);
+        if let Some(client) = self.conns[key].client() {
             client.listener.stats.cell(self.worker).exchange_ended_unrouted(ExchangeOutcome::BadRequest);
         }
         self.refuse_request(now, key, stream, ErrorCode::ProtocolError, 400, "headers that break the rules");
@@ -226,9 +241,13 @@ impl Engine {
             kind: Kind::Message,
             is_tunnel: false,
             upgraded_idle: None,
+            heard: now,
+            websocket: None,
             is_idempotent: head.is_idempotent,
             is_grpc: head.is_grpc,
             is_head: head.is_head,
+            web: None,
+            events: None,
             is_answered: false,
         });
         conn.streams.insert(stream, exchange);
@@ -241,7 +260,9 @@ impl Engine {
         let Some(client) = self.conns[key].client() else { return };
         let address = client.peer.ip();
         let listener = self.snapshot.listener(client.listener.id).unwrap_or(&client.listener);
-        let view = View { list: &self.exchanges[exchange].request, store: &self.store };
+        let secured = client.secured.as_deref();
+        let server_name = secured.and_then(|s| s.server_name.as_deref());
+        let view = View { list: &self.exchanges[exchange].request, store: &self.store, server_name };
         let route = listener.routes.find(&view);
         let policy = route.map_or_else(RoutePolicy::default, |r| r.policy);
         let service = route.and_then(|r| self.service_of.get(&r.service).copied());
@@ -255,9 +276,17 @@ impl Engine {
         ex.retry = policy.retry;
         ex.body_left = policy.request_body_bytes;
         ex.upgraded_idle = policy.upgraded_idle;
+        if let (Some(most), Some(announced)) = (ex.body_left, ex.client.announced)
+            && announced > most
+        {
+            self.stats.refused(Limit::RequestBodyBytes);
+            return self.fail(now, exchange, ExchangeOutcome::BodyTooLarge);
+        }
+        let ex = &mut self.exchanges[exchange];
         if policy.headers != HeaderRules::default() {
             let (list, store) = (&mut ex.request, &mut self.store);
-            forwarded::apply(policy.headers, address, list, store, &mut self.scratch, &mut self.request_ids);
+            let client = forwarded::Client { address, secured };
+            forwarded::apply(policy.headers, client, list, store, &mut self.scratch, &mut self.request_ids);
         }
         let timeout = [policy.request_timeout, grpc_timeout].into_iter().flatten().min();
         if let Some(timeout) = timeout {

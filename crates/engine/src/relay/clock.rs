@@ -7,7 +7,7 @@ use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::balancer::Report;
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
-use evenkeel_core::policy::ListenerProtocol;
+use evenkeel_core::policy::{ListenerProtocol, Timeouts};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, RetryReason};
 use evenkeel_core::stats::MemoryPart;
 use evenkeel_core::time::Moment;
@@ -58,7 +58,7 @@ impl Engine {
         }
         let timeouts = self.timeouts_of(key);
         let detect_timeout = self.detect_timeout_of(key);
-        let upgraded_idle = self.upgraded_idle_of(key);
+        let last_bytes = self.last_bytes(key, &timeouts);
         let conn = &self.conns[key];
         let mut is_over = |since: Option<Moment>, most: Duration| {
             let Some(at) = since.map(|s| s + most) else { return false };
@@ -74,13 +74,13 @@ impl Engine {
                 // Once a drain's deadline is over, a peer that takes a byte now and then is not waited for either.
                 let taken = conn.stalled_since.filter(|_| !self.is_drain_cut());
                 let since = taken.unwrap_or(conn.idle_since);
-                if is_over(Some(since), LAST_BYTES) {
+                if is_over(Some(since), last_bytes) {
                     self.remove_conn(now, key, reason, Some(false));
                     return;
                 }
                 None
             }
-            Phase::Detecting if detect_timeout.is_some_and(|most| is_over(Some(conn.opened), most)) => {
+            Phase::Detecting if detect_timeout.is_some_and(|most| is_over(Some(conn.idle_since), most)) => {
                 self.waited_for_first_bytes(now, key);
                 return;
             }
@@ -96,9 +96,6 @@ impl Engine {
                 Some(CloseReason::SettingsTimeout)
             }
             _ if is_over(idle_since, timeouts.idle) => Some(CloseReason::IdleTimeout),
-            _ if upgraded_idle.is_some_and(|most| is_over(Some(conn.idle_since), most)) => {
-                Some(CloseReason::UpgradedIdle)
-            }
             _ => None,
         };
         let is_at_rest = matches!(conn.phase, Phase::Open) && is_over(idle_since, REST);
@@ -109,6 +106,9 @@ impl Engine {
         let was_heard = is_over(announced, PING_WAIT);
         let recorded = conn.client().filter(|_| conn.phase == Phase::Open).map(|c| c.recorded);
         let wants_record = is_over(recorded, self.log_interval);
+        if reason == Some(CloseReason::HeaderTimeout) && self.refuse_slow_head(now, key) {
+            return;
+        }
         if let Some(reason) = reason {
             let goaway = match reason {
                 CloseReason::IdleTimeout | CloseReason::ConnectTimeout => ErrorCode::NoError,
@@ -137,15 +137,18 @@ impl Engine {
     /// How long a client of a listener that takes everything may be silent before it is a tunnel's.
     fn detect_timeout_of(&self, key: ConnKey) -> Option<Duration> {
         let client = self.conns[key].client().filter(|_| self.conns[key].phase == Phase::Detecting)?;
+        if client.awaits_proxy_header {
+            return None;
+        }
         let policy = &self.snapshot.listener(client.listener.id).unwrap_or(&client.listener).policy;
         (policy.protocol == ListenerProtocol::Auto).then_some(policy.detect_timeout)
     }
 
-    /// How long a tunnel's client may be silent.
-    fn upgraded_idle_of(&self, key: ConnKey) -> Option<Duration> {
-        let conn = &self.conns[key];
-        let current = conn.streams.get(conn.highest_stream).filter(|_| matches!(conn.speech, Speech::Raw))?;
-        self.exchanges.get(current)?.upgraded_idle
+    /// Longest time that a closing connection's peer may take nothing of its last bytes: those of a tunnel are as good
+    /// as those before.
+    fn last_bytes(&self, key: ConnKey, timeouts: &Timeouts) -> Duration {
+        let is_tunnel = matches!(self.conns[key].speech, Speech::Raw) && !self.is_drain_cut();
+        if is_tunnel { timeouts.send.max(LAST_BYTES) } else { LAST_BYTES }
     }
 
     /// The record of a session that goes on.
@@ -156,7 +159,8 @@ impl Engine {
         let Some(client) = conn.client_mut() else { return };
         client.recorded = now;
         let (listener, peer, session) = (client.listener.id, client.peer, client.session);
-        self.tell(EventKind::SessionGoesOn { listener, peer, session, figures });
+        let protocol = client.protocol;
+        self.tell(EventKind::SessionGoesOn { listener, peer, session, protocol, figures });
     }
 
     /// Wakes the client's connection when this deadline of one of its exchanges comes. The connection's timer stands for
@@ -193,6 +197,9 @@ impl Engine {
     /// The time of an exchange, or of its try, is over.
     fn ran_out(&mut self, now: Moment, exchange: ExchangeKey) {
         let ex = &mut self.exchanges[exchange];
+        if ex.is_tunnel {
+            return self.tunnel_due(now, exchange);
+        }
         if ex.deadline <= now {
             self.fail(now, exchange, ExchangeOutcome::RequestTimeout);
             return;
@@ -256,7 +263,10 @@ impl Engine {
             (false, EndpointState::Ready) => return,
             (false, _) => CloseReason::EndpointTerminating,
         };
-        for conn in pool.conns.clone() {
+        for conn in pool.all().collect::<Vec<_>>() {
+            if self.end_websockets_of(now, conn, reason) {
+                continue;
+            }
             self.end_conn(now, conn, reason, Some(ErrorCode::NoError));
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Engine, Wake};
 use crate::action::Action;
-use crate::conn::{GoAwaySent, Phase, Role};
+use crate::conn::{GoAwaySent, Input, Phase, Role};
 use crate::keys::ConnKey;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::event::EventKind;
@@ -92,8 +92,10 @@ impl Engine {
     fn abandon_streams(&mut self, now: Moment, key: ConnKey, before: Phase, reason: CloseReason) {
         let conn = &mut self.conns[key];
         let open = std::mem::take(&mut conn.streams).in_order();
+        conn.is_aborted |= !open.is_empty() && conn.ends_by_closing();
         let pool = conn.upstream().map(|u| u.pool);
         let was_used = conn.upstream().is_some_and(|u| u.served > 1);
+        let is_own = conn.upstream().is_some_and(|u| u.is_own);
         let is_stale = was_used && conn.http1().is_some_and(|h| !h.has_spoken);
         let is_unasked = conn.is_unasked();
         let Some(pool) = pool else {
@@ -113,11 +115,18 @@ impl Engine {
             CloseReason::EndpointRemoved | CloseReason::EndpointTerminating | CloseReason::ServiceRemoved
         );
         if matches!(before, Phase::Connecting | Phase::Greeting) {
-            if let Some(pool) = self.pools.get_mut(pool) {
+            if let Some(pool) = self.pools.get_mut(pool).filter(|_| !is_own) {
                 pool.opening -= 1;
             }
-            // An endpoint is not to blame for its leaving, nor for our own lack of descriptors.
-            if !is_planned && reason != CloseReason::ConnectNoDescriptors {
+            if before == Phase::Greeting && self.falls_back(pool, reason) {
+                if self.pools.get(pool).is_some_and(|p| !p.pending.is_empty()) {
+                    self.open_if_needed(now, pool);
+                }
+                return self.drop_pool_if_done(pool);
+            }
+            // An endpoint is not to blame for its leaving, nor for its client's, nor for our own lack of descriptors.
+            let is_ours = matches!(reason, CloseReason::ConnectNoDescriptors | CloseReason::TunnelEnded);
+            if !is_planned && !is_ours {
                 self.report(now, pool, Report::Failed);
             }
             // An upstream that was opened for one exchange has it already.
@@ -138,8 +147,8 @@ impl Engine {
                 } else {
                     self.move_pending(now, pool);
                 }
-                self.drop_pool_if_done(pool);
             }
+            self.drop_pool_if_done(pool);
             return;
         }
         if let Some(pool) = self.pools.get(pool) {
@@ -195,23 +204,20 @@ impl Engine {
         self.reader_bytes -= conn.unread_bytes();
         conn.figures.age = now.since(conn.opened);
         let (figures, detail) = (conn.figures, conn.detail);
+        let (is_gone, is_abort) = (conn.input == Input::Gone, conn.is_aborted);
         match conn.role {
-            Role::Client(client) => {
-                self.clients -= 1;
-                self.stats.sessions.set(self.clients as u64);
-                client.listener.stats.cell(self.worker).session_ended(reason, figures.age);
-                let (listener, peer, session) = (client.listener.id, client.peer, client.session);
-                self.tell(EventKind::SessionEnded { listener, peer, session, reason, detail, figures });
-            }
+            Role::Client(_) => self.session_ended(conn, reason),
             Role::Upstream(upstream) => {
                 self.stats.upstream_closed(reason);
-                self.free_places(&upstream.cancelled.clients().collect::<Vec<_>>());
+                if let Some(cancelled) = &upstream.cancelled {
+                    self.free_places(&cancelled.clients().collect::<Vec<_>>());
+                }
                 let (service, endpoint, address) = (upstream.service, upstream.endpoint, upstream.address);
                 self.tell(EventKind::UpstreamClosed { service, endpoint, address, reason, detail, figures });
             }
         }
-        if let Some(is_polite) = close {
-            self.actions.push(Action::Close { conn: key, is_polite });
+        if let Some(is_polite) = close.filter(|_| !is_gone) {
+            self.actions.push(Action::Close { conn: key, is_polite, is_abort });
         }
         self.settle(now);
     }

@@ -3,7 +3,7 @@
 
 use super::Engine;
 use crate::conn::Input;
-use crate::exchange::Side;
+use crate::exchange::{Kind, Side};
 use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
@@ -66,7 +66,8 @@ impl Engine {
         is_end: bool,
     ) {
         let ex = &mut self.exchanges[exchange];
-        let is_answered = ex.is_answered;
+        let (is_answered, is_websocket) = (ex.is_answered, ex.websocket.is_some());
+        ex.heard = now;
         let leg = ex.leg_mut(side);
         let announced = leg.announced.map(|left| left.checked_sub(payload.len() as u64));
         if announced == Some(None)
@@ -79,12 +80,19 @@ impl Engine {
         leg.announced = announced.flatten();
         leg.is_received = is_end;
         leg.uncredited += payload.len() as u32;
+        if side == Side::Upstream && ex.events.is_some() {
+            self.count_events(exchange, payload);
+        }
         if side == Side::Client && !self.admit_body(now, exchange, payload.len()) {
             return;
         }
         if payload.is_empty() && !is_end {
             // An empty frame means nothing to the other side, which might count it as an attack.
             self.credit(now, exchange, side, 0);
+        } else if is_websocket {
+            self.websocket_bytes(now, exchange, side, payload, is_end);
+        } else if self.exchanges[exchange].web.is_some() {
+            self.forward_web(now, exchange, side, payload, is_end);
         } else {
             self.forward(now, exchange, side, payload, is_end);
         }
@@ -110,7 +118,7 @@ impl Engine {
     /// Where there is no window, a peer is held back by not reading from it.
     fn hold_back(&mut self, exchange: ExchangeKey, side: Side) {
         let Some(ex) = self.exchanges.get_mut(exchange) else { return };
-        let is_kept = side == Side::Client && ex.upstream.at.is_none();
+        let is_kept = side == Side::Client && (ex.upstream.at.is_none() || ex.awaits_tunnel());
         let leg = ex.leg_mut(side);
         let Some((key, _)) = leg.at else { return };
         let waits = leg.uncredited as usize;
@@ -143,6 +151,10 @@ impl Engine {
         leg.at = None;
         leg.is_sent = true;
         self.leave_upstream(now, exchange, None);
+        if self.exchanges[exchange].is_tunnel {
+            // The client may have its whole answer, and what it still sends has nowhere to go.
+            self.end_if_answered(now, exchange);
+        }
         true
     }
 
@@ -163,10 +175,18 @@ impl Engine {
     }
 
     /// Passes a part of a body on to the other peer.
-    fn forward(&mut self, now: Moment, exchange: ExchangeKey, from: Side, payload: &[u8], is_end: bool) {
+    pub(super) fn forward(
+        &mut self,
+        now: Moment,
+        exchange: ExchangeKey,
+        from: Side,
+        payload: &[u8],
+        is_end: bool,
+    ) {
         let ex = &mut self.exchanges[exchange];
         if from == Side::Client && ex.is_replayable {
-            if ex.replay.len() + payload.len() <= self.limits.replay_bytes {
+            // A tunnel's client is not read again before its endpoint has what came so far.
+            if ex.replay.len() + payload.len() <= self.limits.replay_bytes || ex.kind == Kind::Tunnel {
                 if ex.replay.capacity() == 0 {
                     ex.replay = self.spares.take_body();
                     self.replay_bytes += ex.replay.capacity();
@@ -174,7 +194,7 @@ impl Engine {
                 let before = ex.replay.capacity();
                 ex.replay.extend_from_slice(payload);
                 self.replay_bytes += ex.replay.capacity() - before;
-            } else if ex.upstream.at.is_some() {
+            } else if ex.upstream.at.is_some() && !ex.awaits_tunnel() {
                 self.stay(exchange);
             } else {
                 self.stats.refused(Limit::BufferedBytes);
@@ -184,8 +204,9 @@ impl Engine {
         }
         let to = from.other();
         let ex = &mut self.exchanges[exchange];
+        let awaits_tunnel = ex.awaits_tunnel();
         let leg = ex.leg_mut(to);
-        let Some((key, stream)) = leg.at else {
+        let Some((key, stream)) = leg.at.filter(|_| !awaits_tunnel) else {
             // It waits for a connection; what came is in `replay`.
             return;
         };
@@ -229,6 +250,15 @@ impl Engine {
         list: HeaderList,
     ) {
         let to = from.other();
+        let list = match to {
+            Side::Client if self.exchanges[exchange].web.is_some() => {
+                match self.end_web_body(now, exchange, list) {
+                    Some(list) => list,
+                    None => return,
+                }
+            }
+            _ => list,
+        };
         let ex = &mut self.exchanges[exchange];
         if ex.leg(to).at.is_none() {
             ex.request_trailers = Some(Box::new(list));

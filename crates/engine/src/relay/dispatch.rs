@@ -2,14 +2,13 @@
 
 use super::{Engine, Wake};
 use crate::action::Action;
-use crate::cancelled::Cancelled;
 use crate::conn::{Conn, Phase, Role, Speech, UpstreamSide};
 use crate::exchange::{Kind, Leg, Side};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::balancer::{Pick, Report};
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;
-use evenkeel_core::policy::UpstreamProtocol;
+use evenkeel_core::policy::{Transport, UpstreamProtocol};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, NoPickReason};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http1::{ResponseTo, Upgrade};
@@ -27,10 +26,10 @@ impl Engine {
     /// if all were tried.
     pub(super) fn pick(&mut self, now: Moment, exchange: ExchangeKey, last: ExchangeOutcome) -> Option<Pick> {
         let ex = &mut self.exchanges[exchange];
-        let balancer = &mut self.services[ex.service].balancer;
-        let mut picked = balancer.pick(now, &ex.tried);
+        let service = &mut self.services[ex.service];
+        let mut picked = service.pick(now, ex);
         if picked == Err(NoPickReason::AllTried) && ex.may_ask_again() {
-            picked = balancer.pick(now, &ex.tried);
+            picked = service.pick(now, ex);
         }
         let outcome = match picked {
             Ok(pick) => return Some(pick),
@@ -39,9 +38,11 @@ impl Engine {
                 ExchangeOutcome::UpstreamGone
             }
             Err(NoPickReason::AllTried) => last,
-            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing | NoPickReason::AllFull) => {
-                ExchangeOutcome::NoEndpoint
+            Err(NoPickReason::AllFull) => {
+                self.stats.refused(Limit::EndpointSessions);
+                ExchangeOutcome::EndpointsFull
             }
+            Err(NoPickReason::NoEndpoints | NoPickReason::NoneServing) => ExchangeOutcome::NoEndpoint,
         };
         self.fail(now, exchange, outcome);
         None
@@ -58,12 +59,26 @@ impl Engine {
         ex.pool = Some(pool);
         ex.sent = now;
         self.pools[pool].exchanges += 1;
-        self.pools[pool].endpoint.stats.cell(self.worker).exchange_began();
+        let kind = ex.kind;
+        let cell = self.pools[pool].endpoint.stats.cell(self.worker);
+        cell.exchange_began();
+        if kind.is_session() {
+            cell.session_began();
+        }
         let most = self.services[self.pools[pool].service].service.policy.upstream.max_streams;
-        if self.exchanges[exchange].kind.needs_own_upstream() {
+        let is_own = match kind {
+            Kind::Message => false,
+            Kind::Tunnel => true,
+            Kind::WebSocket => !self.goes_over_http2(exchange, pool),
+        };
+        if is_own {
             return self.open_own(now, exchange, pool);
         }
-        let is_free = |&c: &ConnKey| self.conns[c].free_streams(most) > 0 && !self.is_output_full(c);
+        let ex = &self.exchanges[exchange];
+        let is_free = |&c: &ConnKey| {
+            let conn = &self.conns[c];
+            conn.free_streams(most) > 0 && !self.is_output_full(c) && self.suits(ex, conn)
+        };
         let free = self.pools[pool].conns.iter().copied().find(is_free);
         match free {
             Some(conn) => self.send_request(now, exchange, conn),
@@ -72,7 +87,7 @@ impl Engine {
     }
 
     /// Queues an exchange until a connection or a stream comes free, and opens a connection if that helps.
-    fn wait(&mut self, now: Moment, exchange: ExchangeKey, pool_key: PoolKey) {
+    pub(super) fn wait(&mut self, now: Moment, exchange: ExchangeKey, pool_key: PoolKey) {
         let pool = &mut self.pools[pool_key];
         let policy = self.services[pool.service].service.policy.upstream;
         if pool.pending.len() >= policy.pending as usize {
@@ -94,11 +109,16 @@ impl Engine {
         let pool = &self.pools[pool_key];
         let policy = self.services[pool.service].service.policy;
         let speech = self.speech_for(pool_key, pool.pending.front().copied());
-        let each = if matches!(speech, Speech::Http2(_)) { policy.upstream.max_streams as usize } else { 1 };
+        let is_http1 = match speech {
+            Speech::Http1(_) | Speech::Raw => true,
+            Speech::Unknown => pool.is_http1 == Some(true),
+            Speech::Http2(_) => false,
+        };
+        let each = if is_http1 { 1 } else { policy.upstream.max_streams as usize };
         if pool.pending.len() <= pool.opening as usize * each {
             return;
         }
-        if pool.conns.len() >= policy.upstream.max_connections as usize {
+        if pool.conns.len() >= policy.upstream.most_connections(is_http1) as usize {
             self.stats.refused(Limit::UpstreamConnections);
             return;
         }
@@ -122,18 +142,23 @@ impl Engine {
             served: 0,
             has_spoken: false,
             is_own,
-            cancelled: Cancelled::default(),
+            is_introduced: false,
+            cancelled: None,
         };
         let conn = self.conns.insert(Conn::new(Role::Upstream(side), Phase::Connecting, speech, now));
-        pool.conns.push(conn);
-        pool.opening += 1;
+        if is_own {
+            pool.own.push(conn);
+        } else {
+            pool.conns.push(conn);
+            pool.opening += 1;
+        }
         self.actions.push(Action::Connect { conn, address, service });
         self.arm_conn(conn, now + timeout);
         conn
     }
 
     /// Opens a connection for one exchange, which goes there as soon as it stands.
-    fn open_own(&mut self, now: Moment, exchange: ExchangeKey, pool: PoolKey) {
+    pub(super) fn open_own(&mut self, now: Moment, exchange: ExchangeKey, pool: PoolKey) {
         let speech = match self.exchanges[exchange].kind {
             Kind::Tunnel => Speech::Raw,
             Kind::Message | Kind::WebSocket => Speech::Http1(Box::default()),
@@ -145,17 +170,25 @@ impl Engine {
         self.exchanges[exchange].upstream = Leg::new(Some((key, 1)), 0, i64::from(self.limits.stream_window));
     }
 
-    /// What is to be spoken on a new connection of a pool, which the exchange that waits longest would be the first on.
+    /// What is to be spoken on a new connection of a pool, which the exchange that waits longest would be the first on: not
+    /// known yet where the handshake says so.
     fn speech_for(&self, pool: PoolKey, first: Option<ExchangeKey>) -> Speech {
-        let pool = &self.pools[pool];
-        let is_http1 = match self.services[pool.service].service.policy.upstream.protocol {
-            UpstreamProtocol::H1 => true,
-            UpstreamProtocol::H2 => false,
-            UpstreamProtocol::Auto => pool.is_http1.unwrap_or_else(|| {
-                let client = first.and_then(|e| self.exchanges.get(e)).and_then(|ex| ex.client.at);
-                client.and_then(|(key, _)| self.conns.get(key)).is_some_and(|c| c.http1().is_some())
-            }),
-        };
+        let policy = &self.services[self.pools[pool].service].service.policy.upstream;
+        match policy.protocol {
+            UpstreamProtocol::H1 => Speech::Http1(Box::default()),
+            UpstreamProtocol::H2 => Conn::new_http2(false, &self.limits),
+            UpstreamProtocol::Auto if policy.transport == Transport::Tls => Speech::Unknown,
+            UpstreamProtocol::Auto => self.likely_speech(pool, first),
+        }
+    }
+
+    /// What the endpoint was found to speak, else what the client of this exchange does; gRPC is HTTP/2.
+    pub(super) fn likely_speech(&self, pool: PoolKey, first: Option<ExchangeKey>) -> Speech {
+        let is_http1 = self.pools[pool].is_http1.unwrap_or_else(|| {
+            let first = first.and_then(|e| self.exchanges.get(e)).filter(|ex| !ex.is_grpc);
+            let client = first.and_then(|ex| ex.client.at);
+            client.and_then(|(key, _)| self.conns.get(key)).is_some_and(|c| c.http1().is_some())
+        });
         if is_http1 { Speech::Http1(Box::default()) } else { Conn::new_http2(false, &self.limits) }
     }
 
@@ -172,9 +205,9 @@ impl Engine {
 
     /// A connection that was asked for stands.
     pub(super) fn count_opened(&mut self, key: ConnKey) {
-        let Some(pool_key) = self.conns[key].upstream().map(|u| u.pool) else { return };
+        let Some((pool_key, is_own)) = self.conns[key].upstream().map(|u| (u.pool, u.is_own)) else { return };
         let pool = &mut self.pools[pool_key];
-        pool.opening -= 1;
+        pool.opening -= u32::from(!is_own);
         let endpoint = &pool.endpoint;
         endpoint.stats.cell(self.worker).upstream_opened();
         let service = self.services[pool.service].service.id;
@@ -188,9 +221,7 @@ impl Engine {
         let Some(pool) = self.pools.get(pool_key) else { return };
         let most = self.services[pool.service].service.policy.upstream.max_streams;
         while self.conns.get(key).is_some_and(|c| c.free_streams(most) > 0) && !self.is_output_full(key) {
-            let Some(exchange) = self.pools.get_mut(pool_key).and_then(|p| p.pending.pop_front()) else {
-                return;
-            };
+            let Some(exchange) = self.next_pending(pool_key, key) else { break };
             if self.exchanges.has(exchange) {
                 self.send_request(now, exchange, key);
             }
@@ -200,8 +231,19 @@ impl Engine {
         }
     }
 
+    /// Takes the exchange that has waited longest of those that may go on a connection.
+    fn next_pending(&mut self, pool: PoolKey, key: ConnKey) -> Option<ExchangeKey> {
+        let (pending, conn) = (&self.pools.get(pool)?.pending, &self.conns[key]);
+        let may_go = |&e: &ExchangeKey| self.exchanges.get(e).is_none_or(|ex| self.suits(ex, conn));
+        let at = pending.iter().position(may_go)?;
+        self.pools[pool].pending.remove(at)
+    }
+
     /// Puts a request on a connection's wire.
     pub(super) fn send_request(&mut self, now: Moment, exchange: ExchangeKey, key: ConnKey) {
+        if !self.may_take_websocket(now, exchange, key) {
+            return;
+        }
         let (conn, ex) = (&mut self.conns[key], &mut self.exchanges[exchange]);
         let window = conn.first_window();
         let policy = self.services[ex.service].service.policy.upstream;
@@ -230,9 +272,14 @@ impl Engine {
         ex.sent_times += 1;
         ex.upstream = Leg::new(Some((key, stream)), window, i64::from(self.limits.stream_window));
         let has_more = !ex.replay.is_empty() || ex.request_trailers.is_some();
-        let is_end = ex.client.is_received && !has_more;
-        ex.upstream.is_sent = is_end;
-        let put = conn.put_request(stream, is_end, &ex.request, &mut self.store, &mut self.buffers);
+        let has_more = has_more && ex.kind == Kind::Message;
+        let put = if ex.kind == Kind::WebSocket {
+            self.put_websocket_request(exchange, key, stream)
+        } else {
+            let is_end = ex.client.is_received && !has_more;
+            ex.upstream.is_sent = is_end;
+            conn.put_request(stream, is_end, &ex.request, &mut self.store, &mut self.buffers)
+        };
         if put.is_err() {
             self.leave_upstream(now, exchange, None);
             self.answer(now, exchange, ExchangeOutcome::BadRequest, 400);
@@ -290,9 +337,12 @@ impl Engine {
 
     /// Takes a connection out of its pool, which stays: what was open on the connection is still counted there.
     pub(super) fn leave_pool(&mut self, key: ConnKey) {
-        let Some(pool_key) = self.conns.get(key).and_then(Conn::upstream).map(|u| u.pool) else { return };
-        let Some(pool) = self.pools.get_mut(pool_key) else { return };
-        pool.conns.retain(|&c| c != key);
+        let Some(upstream) = self.conns.get(key).and_then(Conn::upstream) else { return };
+        let Some(pool) = self.pools.get_mut(upstream.pool) else { return };
+        let list = if upstream.is_own { &mut pool.own } else { &mut pool.conns };
+        if let Some(place) = list.iter().position(|&c| c == key) {
+            list.remove(place);
+        }
     }
 
     /// A pool goes with its last connection if its endpoint is gone.

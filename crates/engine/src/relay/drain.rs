@@ -2,6 +2,7 @@
 //! ends, and one deadline.
 
 use super::clock::PING_WAIT;
+use super::websocket::GOING_AWAY;
 use super::{Engine, Wake};
 use crate::conn::{GoAwaySent, Phase};
 use crate::keys::ConnKey;
@@ -37,8 +38,7 @@ impl Engine {
             self.drain = Some(Drain { is_cut: false });
             for key in self.conns.keys() {
                 // A client whose first bytes are under way has its requests behind them: it is told when they came.
-                let conn = &self.conns[key];
-                if conn.is_client() && conn.phase == Phase::Open {
+                if self.conns.get(key).is_some_and(|c| c.is_client() && c.phase == Phase::Open) {
                     self.announce_end(now, key);
                 }
             }
@@ -59,6 +59,9 @@ impl Engine {
 
     /// Tells a client that no new streams are wanted.
     pub(super) fn announce_end(&mut self, now: Moment, key: ConnKey) {
+        if self.conns[key].http1().is_some() {
+            return self.end_after_answer(now, key);
+        }
         let conn = &mut self.conns[key];
         let Some(http2) = conn.http2_mut() else { return };
         http2.goaway_sent = GoAwaySent::Announced(now);
@@ -72,6 +75,19 @@ impl Engine {
         http2::put_ping(out, false, PING);
         self.mark_dirty(key);
         self.arm_conn(key, now + PING_WAIT);
+    }
+
+    /// An HTTP/1 client is told with its answer that there is none after it; one that waits for none is told by the end.
+    fn end_after_answer(&mut self, now: Moment, key: ConnKey) {
+        let conn = &mut self.conns[key];
+        let is_idle = conn.is_idle();
+        let Some(http1) = conn.http1_mut() else { return };
+        if !is_idle {
+            http1.is_last = true;
+        } else if http1.is_at_rest() {
+            self.drain_progress.finished += 1;
+            self.end_conn(now, key, CloseReason::DrainFinished, None);
+        }
     }
 
     /// The client has seen that, or had time to: streams that it opens from now on are not processed.
@@ -102,7 +118,9 @@ impl Engine {
             self.drain_progress.cut_sessions += 1;
             self.drain_progress.cut_exchanges += open.len() as u64;
             for (_, exchange) in open {
-                if self.exchanges.has(exchange) {
+                if self.exchanges.get(exchange).is_some_and(|ex| ex.websocket.is_some()) {
+                    self.cut_websocket(now, exchange, GOING_AWAY, CloseReason::DrainDeadline);
+                } else if self.exchanges.has(exchange) {
                     self.fail(now, exchange, ExchangeOutcome::Drained);
                 }
             }

@@ -1,8 +1,9 @@
 //! The endpoint answers: interim and final headers, trailers, resets, GOAWAY.
 
 use super::Engine;
+use super::websocket::Success;
 use crate::conn::Conn;
-use crate::exchange::Side;
+use crate::exchange::{Kind, Side};
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::{ResponseHead, check_response, check_trailers};
 use evenkeel_core::balancer::Report;
@@ -100,6 +101,10 @@ impl Engine {
             self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::EnhanceYourCalm);
             return;
         }
+        if ex.kind == Kind::WebSocket {
+            // Whoever opens a WebSocket has no use for it, and the handshake may still be taken elsewhere.
+            return self.give_list(list);
+        }
         if let Some((client, stream)) = ex.client.at {
             if self.is_output_full(client) {
                 return self.shed(now, exchange, list);
@@ -117,10 +122,20 @@ impl Engine {
         &mut self,
         now: Moment,
         exchange: ExchangeKey,
-        list: HeaderList,
+        mut list: HeaderList,
         head: ResponseHead,
         is_end: bool,
     ) {
+        if (200..300).contains(&head.status) && self.exchanges[exchange].kind == Kind::WebSocket {
+            match self.meaning_of_success(exchange, is_end) {
+                Success::Stands => return self.websocket_stands(now, exchange, list),
+                Success::Answer => {}
+                Success::Fault => {
+                    self.give_list(list);
+                    return self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
+                }
+            }
+        }
         let ex = &mut self.exchanges[exchange];
         ex.upstream.is_received = is_end;
         let has_no_body = ex.is_head || matches!(head.status, 204 | 304);
@@ -146,6 +161,9 @@ impl Engine {
         }
         self.stay(exchange);
         self.end_retry(exchange);
+        if head.status == 200 && !is_end {
+            self.follow_events(now, exchange, &list);
+        }
         let ex = &mut self.exchanges[exchange];
         ex.is_answered = true;
         ex.try_deadline = Moment::NEVER;
@@ -153,6 +171,9 @@ impl Engine {
         if self.is_output_full(client) {
             self.exchanges[exchange].is_answered = false;
             return self.shed(now, exchange, list);
+        }
+        if let Some(web) = &mut self.exchanges[exchange].web {
+            web.translate_answer(&mut list, &mut self.store);
         }
         let put = self.conns[client].put_response(stream, is_end, &list, &mut self.store, &mut self.buffers);
         if put.is_err() {
@@ -200,7 +221,7 @@ impl Engine {
     }
 
     /// A client that asks and does not read: what it would be told is not piled up, and its exchange ends.
-    fn shed(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList) {
+    pub(super) fn shed(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList) {
         self.stats.refused(Limit::ControlOutput);
         self.give_list(list);
         self.fail(now, exchange, ExchangeOutcome::Shed);

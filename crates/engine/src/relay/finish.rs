@@ -26,7 +26,12 @@ impl Engine {
         if !ex.client.is_sent || goes_on {
             return;
         }
-        let is_unread = !ex.client.is_received;
+        if let Some(end) = ex.websocket.as_ref().and_then(|websocket| websocket.end) {
+            return self.break_off(now, exchange, end.outcome, end.reason);
+        }
+        // What still comes on a tunnel of which the endpoint is gone is no reason to drop what its client has not read.
+        let is_raw = ex.client.at.is_some_and(|(key, _)| matches!(self.conns[key].speech, Speech::Raw));
+        let is_unread = !ex.client.is_received && !is_raw;
         self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
         self.leave_client(now, exchange, is_unread.then_some(ErrorCode::NoError));
         self.finish(now, exchange, ExchangeOutcome::Completed);
@@ -45,6 +50,9 @@ impl Engine {
     }
 
     fn leave(&mut self, now: Moment, exchange: ExchangeKey, side: Side, code: Option<ErrorCode>) {
+        if side == Side::Client {
+            self.lasted(now, exchange);
+        }
         let ex = &mut self.exchanges[exchange];
         let client = ex.client.at;
         let is_early = !ex.is_answered && now.since(ex.sent) < EARLY;
@@ -96,10 +104,17 @@ impl Engine {
             }
             let cell = service.service.stats.cell(self.worker);
             cell.exchange_took(now.since(ex.began));
+            if let Some(websocket) = &ex.websocket {
+                cell.websocket_ended(now.since(websocket.began));
+            }
             match ex.pool.and_then(|p| self.pools.get_mut(p)) {
                 Some(pool) => {
                     pool.exchanges -= 1;
-                    pool.endpoint.stats.cell(self.worker).exchange_ended(outcome);
+                    let endpoint = pool.endpoint.stats.cell(self.worker);
+                    endpoint.exchange_ended(outcome);
+                    if ex.kind.is_session() {
+                        endpoint.session_ended();
+                    }
                 }
                 None => cell.exchange_ended_unpicked(outcome),
             }
@@ -151,7 +166,7 @@ impl Engine {
         conn.idle_since = now;
         match conn.speech {
             Speech::Http1(_) => {
-                if self.conns[key].http1().is_some_and(|h| !h.is_last && !h.is_inside_body()) {
+                if self.conns[key].http1().is_some_and(|h| !h.is_last) {
                     let idle = self.timeouts_of(key).idle;
                     self.arm_conn(key, now + idle.min(REST));
                 }
@@ -180,6 +195,10 @@ impl Engine {
     pub(super) fn upstream_stream_ended(&mut self, now: Moment, key: ConnKey) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let Some(upstream) = conn.upstream() else { return };
+        if conn.phase == Phase::Connecting && upstream.is_own && conn.is_idle() {
+            // Nobody waits for it any more.
+            return self.end_conn(now, key, CloseReason::TunnelEnded, None);
+        }
         if conn.is_closing() || conn.phase != Phase::Open {
             return;
         }
@@ -198,6 +217,8 @@ impl Engine {
                 Speech::Http1(http1) => http1.reading = Reading::Head,
                 Speech::Http2(_) | Speech::Unknown => {}
             }
+            // What was not read for the sake of the last exchange's client is of no concern to the next one.
+            self.resume(key);
             let reason = match (goaway, is_retiring) {
                 (Some(_), _) => Some(CloseReason::UpstreamGoAway),
                 (None, true) => Some(CloseReason::Rotated),
@@ -218,6 +239,9 @@ impl Engine {
         match side {
             Side::Client => {
                 let client = self.exchanges[exchange].client.at;
+                if let Some((key, _)) = client {
+                    self.exchange_failed(key);
+                }
                 self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
                 self.leave_client(now, exchange, Some(code));
                 self.finish(now, exchange, ExchangeOutcome::BadRequest);
@@ -248,6 +272,9 @@ impl Engine {
 
     /// The endpoint reset its stream: the client hears the same code.
     pub(super) fn pass_reset(&mut self, now: Moment, exchange: ExchangeKey, code: ErrorCode) {
+        if let Some((key, _)) = self.exchanges[exchange].client.at {
+            self.exchange_failed(key);
+        }
         self.leave_upstream(now, exchange, None);
         // REFUSED_STREAM would tell the client that nothing was processed, which holds only before an answer, and only
         // if nobody else may have processed it before.

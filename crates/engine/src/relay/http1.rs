@@ -5,12 +5,14 @@
 //! header lists as they do for HTTP/2.
 
 use super::Engine;
-use crate::conn::{Conn, Input, Reading};
+use super::learn::{FirstBytes, first_bytes};
+use crate::conn::{Conn, Input, Phase, Reading, Speech};
 use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
 use evenkeel_core::limits::Limits;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
+use evenkeel_wire::detect::PREFACE;
 use evenkeel_wire::http1::{self, ChunkError, Framing, HeadError, HeadLimits, Part, ResponseTo, Upgrade};
 use evenkeel_wire::http2::ErrorCode;
 
@@ -133,9 +135,15 @@ impl Engine {
         conn.highest_stream = conn.highest_stream.wrapping_add(if conn.highest_stream == 0 { 1 } else { 2 });
         let stream = conn.highest_stream;
         let asked = line.upgrade.filter(|_| line.minor > 0);
+        if asked == Some(Upgrade::H2c) && self.change_to_http2(now, key, line.http2_settings.of(input)) {
+            self.first_stream(now, key, list);
+            return Step::Took(n);
+        }
+        let is_draining = self.drain.is_some();
+        let conn = &mut self.conns[key];
         let Some(http1) = conn.http1_mut() else { return Step::Over };
         http1.minor = line.minor;
-        http1.is_last = !line.keeps_alive;
+        http1.is_last = !line.keeps_alive || is_draining;
         http1.to = ResponseTo { is_head, is_connect: false, asked_upgrade: asked };
         http1.begin_body(line.framing);
         let is_end = !http1.is_inside_body();
@@ -144,6 +152,11 @@ impl Engine {
         }
         self.request(now, key, stream, list, is_end, asked == Some(Upgrade::WebSocket));
         Step::Took(n)
+    }
+
+    /// Whether a part of an answer came to what was asked last.
+    fn has_spoken(&self, key: ConnKey) -> bool {
+        self.conns[key].http1().is_some_and(|http1| http1.has_spoken)
     }
 
     /// A head is not whole: it has to be so in time.
@@ -157,6 +170,16 @@ impl Engine {
     }
 
     fn response_head(&mut self, now: Moment, key: ConnKey, input: &[u8]) -> Step {
+        if self.conns[key].upstream().is_some_and(|u| u.served < 2) && !self.has_spoken(key) {
+            match first_bytes(input) {
+                FirstBytes::NeedMore => {
+                    self.await_head(now, key);
+                    return Step::Wait;
+                }
+                FirstBytes::Http2 if self.spoke_http2(now, key, self.current(key)) => return Step::Over,
+                FirstBytes::Http2 | FirstBytes::Other => {}
+            }
+        }
         let Some(exchange) = self.current(key) else { return self.left_over(now, key, input) };
         if self.conns[key].is_unasked() {
             // It came before the request that it would be taken for an answer to, which goes elsewhere.
@@ -188,7 +211,7 @@ impl Engine {
         http1.has_spoken = true;
         http1.minor = line.minor;
         if line.status == 101 {
-            self.changed_protocol(now, key, exchange, list);
+            self.changed_protocol(now, exchange, list);
             return Step::Took(n);
         }
         if line.status < 200 {
@@ -344,15 +367,23 @@ impl Engine {
             if is_aborted {
                 self.cut_conn(now, key, CloseReason::NotReusable);
             } else {
+                self.drain_progress.finished += u64::from(is_draining && !self.is_drain_cut());
                 self.end_conn(now, key, reason, None);
             }
             return;
         }
         if http1.is_inside_body() {
-            // What is left of the request is read and dropped.
+            // What is left of the request is read and dropped, for as long as a head may take.
+            if conn.header_since.is_none() {
+                conn.header_since = Some(now);
+                let timeout = self.timeouts_of(key).header;
+                self.arm_conn(key, now + timeout);
+            }
             self.resume(key);
             return;
         }
+        conn.header_since = None;
+        let Some(http1) = conn.http1_mut() else { return };
         http1.reading = Reading::Head;
         http1.discarded = 0;
         if http1.tail.is_empty() {
@@ -427,6 +458,28 @@ impl Engine {
         self.end_conn(now, key, CloseReason::BadMessage, None);
     }
 
+    /// A client's head is not whole in time: who sent some of it is told so (RFC 9110 §15.5.9). False if nothing of a
+    /// request came, so that there is nothing to answer.
+    pub(super) fn refuse_slow_head(&mut self, now: Moment, key: ConnKey) -> bool {
+        let conn = &mut self.conns[key];
+        if let Some(first) = conn.client_mut().map(|c| std::mem::take(&mut c.first_bytes))
+            && conn.phase == Phase::Detecting
+            && first.first().is_some_and(u8::is_ascii_uppercase)
+            && first.contains(&b' ')
+            && !PREFACE.starts_with(&first)
+        {
+            self.begin_session(key, Phase::Open, Speech::Http1(Box::default()));
+        } else if !conn.is_client()
+            || !conn.is_idle()
+            || conn.http1().is_none_or(|h| !matches!(h.reading, Reading::Head) || h.tail.is_empty())
+        {
+            return false;
+        }
+        let why = "the request's head did not come in time";
+        self.refuse_http1(now, key, 408, why, CloseReason::HeaderTimeout);
+        true
+    }
+
     /// Answers a request that never became an exchange, and ends the connection.
     pub(super) fn refuse_http1(
         &mut self,
@@ -438,8 +491,8 @@ impl Engine {
     ) {
         let conn = &mut self.conns[key];
         conn.detail = Some(why);
-        conn.figures.failed += 1;
-        if let Some(client) = conn.client() {
+        self.exchange_failed(key);
+        if let Some(client) = self.conns[key].client() {
             client.listener.stats.cell(self.worker).exchange_ended_unrouted(ExchangeOutcome::BadRequest);
         }
         let mut list = self.take_list();

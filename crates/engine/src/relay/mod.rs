@@ -2,9 +2,12 @@
 //!
 //! The files follow an exchange: `receive` (bytes to frames), `client` (a request begins), `dispatch` (pick, pool,
 //! queue), `endpoint` (the answer), `retry` (another endpoint instead), `data`, `windows` and `stall` (bodies),
-//! `finish` and `answer` (its end, and what we say of a failure), `close` (the end of a connection); then what guards
-//! the worker: `cancel` (streams that nobody wants any more), `relief` (memory budgets); and what acts on sessions from
-//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines).
+//! `tunnel` and `websocket` (bytes both ways), `finish` and `answer` (its end, and what we say of a failure), `close` (the
+//! end of a connection); then what guards the worker: `cancel` (streams that nobody wants any more), `relief` (memory
+//! budgets); what acts on sessions from outside: `drain`, `refresh` (snapshots), `clock` (deadlines); and what tells of
+//! them: `session`, `listing`. Beside the way stand `secured` and `learn` (what is spoken, by TLS or by trying),
+//! `introduction` (by a PROXY protocol header), `spliced` (tunnels in bulk), `h2c` (from HTTP/1 to HTTP/2), `events`
+//! (server-sent) and `grpc_web` (its translation).
 
 mod answer;
 mod cancel;
@@ -15,37 +18,49 @@ mod data;
 mod dispatch;
 mod drain;
 mod endpoint;
+mod events;
 mod finish;
+mod grpc_web;
+mod h2c;
 mod http1;
+mod introduction;
 mod invariants;
+mod learn;
+mod listing;
 mod receive;
 mod refresh;
 mod relief;
 mod retry;
+mod secured;
+mod session;
+mod spliced;
 mod stall;
 mod tunnel;
+mod websocket;
 mod windows;
 
 use crate::action::{Action, ConnectFailure, PeerEnd};
 use crate::cancelled::Cancel;
-use crate::conn::{ClientSide, Conn, NumberMap, Phase, Role, Speech, TableOffer};
+use crate::conn::{ClientSide, Conn, Input, NumberMap, Phase, Role, Speech, TableOffer};
 use crate::deadlines::Deadlines;
 use crate::exchange::Exchange;
 use crate::failures::Failures;
 use crate::keys::{ConnKey, ConnMark, ExchangeKey, ExchangeMark, PoolKey, PoolMark};
+use crate::nonces::Nonces;
 use crate::output::BufferPool;
 use crate::request_id::RequestIds;
 use crate::slots::Slots;
 use crate::spares::Spares;
 use crate::timers::Wheel;
 use crate::upstream::Pool;
-use evenkeel_core::balancer::Balancer;
+use evenkeel_core::balancer::{Balancer, Pick};
 use evenkeel_core::event::EventKind;
 use evenkeel_core::id::{EndpointId, ListenerId, ServiceId, WorkerIndex};
 use evenkeel_core::limits::Limits;
-use evenkeel_core::policy::{ListenerProtocol, Timeouts};
-use evenkeel_core::reason::{CloseReason, Limit};
+use evenkeel_core::policy::{AcceptProxyProtocol, ListenerProtocol, Timeouts, Transport};
+use evenkeel_core::reason::{CloseReason, Limit, NoPickReason};
 use evenkeel_core::retry_budget::RetryBudget;
+use evenkeel_core::session::SessionProtocol;
 use evenkeel_core::snapshot::{Service, Snapshot};
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
@@ -55,6 +70,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use drain::DrainProgress;
+pub use introduction::LONGEST_PROXY_HEADER;
 
 /// What an engine is made with.
 #[derive(Debug)]
@@ -86,6 +102,17 @@ struct ServiceState {
     is_removed: bool,
 }
 
+impl ServiceState {
+    /// Picks an endpoint that the exchange was not given to yet, by what it is.
+    fn pick(&mut self, now: Moment, ex: &Exchange) -> Result<Pick, NoPickReason> {
+        if ex.kind.is_session() {
+            self.balancer.pick_session(now, &ex.tried, self.service.policy.max_sessions)
+        } else {
+            self.balancer.pick(now, &ex.tried)
+        }
+    }
+}
+
 /// Who is to be woken by the wheel.
 #[derive(Clone, Copy, Debug)]
 enum Wake {
@@ -112,6 +139,7 @@ pub struct Engine {
     pool_of: NumberMap<EndpointId, PoolKey>,
     store: HeaderStore,
     request_ids: RequestIds,
+    nonces: Nonces,
     /// Where a header of ours is put together.
     scratch: Vec<u8>,
     spares: Spares,
@@ -169,6 +197,7 @@ impl Engine {
             pool_of: NumberMap::default(),
             store: HeaderStore::new(key, setup.limits.interned_bytes),
             request_ids: RequestIds::new(setup.seed, setup.worker),
+            nonces: Nonces::new(setup.seed, setup.worker),
             scratch: Vec::new(),
             spares: Spares::default(),
             buffers: BufferPool::default(),
@@ -214,28 +243,45 @@ impl Engine {
         self.next_session += 1;
         let session = self.next_session;
         let header = listener.policy.timeouts.header;
-        let (protocol, detect_timeout) = (listener.policy.protocol, listener.policy.detect_timeout);
-        let asks_for_name = listener.routes.asks_for_server_name();
+        let awaits_proxy_header = listener.policy.proxy_protocol == AcceptProxyProtocol::Required;
         let client = ClientSide {
             listener,
             peer,
+            destination: None,
+            awaits_proxy_header,
             session,
             recorded: now,
             first_bytes: Vec::new(),
             places_held: 0,
             deadlines: Deadlines::default(),
-            is_secured: false,
+            secured: None,
+            protocol: SessionProtocol::Unknown,
             is_leaving: false,
         };
         let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, Speech::Unknown, now));
         self.clients += 1;
         self.stats.sessions.set(self.clients as u64);
-        match protocol {
-            ListenerProtocol::Tcp if !asks_for_name => self.begin_tunnel(now, key, None, &[]),
-            ListenerProtocol::Auto => self.arm_conn(key, now + header.min(detect_timeout)),
-            ListenerProtocol::Tcp | ListenerProtocol::Http => self.arm_conn(key, now + header),
+        self.arm_conn(key, now + header);
+        if !awaits_proxy_header {
+            self.await_first_bytes(now, key);
         }
         Some(key)
+    }
+
+    /// Nothing stands before what a client speaks any more: waits for that, where it decides anything.
+    fn await_first_bytes(&mut self, now: Moment, key: ConnKey) {
+        let Some(client) = self.conns[key].client() else { return };
+        let policy = &client.listener.policy;
+        match policy.protocol {
+            ListenerProtocol::Tcp
+                if !client.listener.routes.asks_for_server_name()
+                    && policy.transport == Transport::Cleartext =>
+            {
+                self.begin_tunnel(now, key, None, &[]);
+            }
+            ListenerProtocol::Auto => self.arm_conn(key, now + policy.detect_timeout),
+            ListenerProtocol::Tcp | ListenerProtocol::Http => {}
+        }
     }
 
     /// A connection that was asked for stands.
@@ -244,6 +290,10 @@ impl Engine {
         if conn.phase != Phase::Connecting {
             return;
         }
+        if matches!(conn.speech, Speech::Unknown) {
+            self.assume_speech(key);
+        }
+        let Some(conn) = self.conns.get_mut(key) else { return };
         match conn.speech {
             Speech::Http2(_) => {
                 conn.phase = Phase::Greeting;
@@ -271,10 +321,13 @@ impl Engine {
 
     /// The peer ended its side. The key is gone; no `Close` follows.
     pub fn peer_ended(&mut self, now: Moment, key: ConnKey, end: PeerEnd) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            conn.input = Input::Gone;
+        }
         if end == PeerEnd::Closed {
             self.end_open_body(now, key);
         }
-        let Some(conn) = self.conns.get(key) else { return };
+        let Some(conn) = self.conns.get(key) else { return self.relieve(now) };
         let reason = match (&conn.role, end) {
             (Role::Client(_), PeerEnd::Closed) => CloseReason::ClientClosed,
             (Role::Client(_), PeerEnd::Reset) => CloseReason::ClientReset,

@@ -5,7 +5,6 @@ use super::close::UNHEARD_BYTES;
 use super::drain::PING as DRAIN_PING;
 use crate::conn::{Conn, GoAwaySent, Phase, Role, Speech};
 use crate::keys::ConnKey;
-use evenkeel_core::event::EventKind;
 use evenkeel_core::policy::ListenerProtocol;
 use evenkeel_core::reason::{CloseReason, Limit};
 use evenkeel_core::time::Moment;
@@ -78,6 +77,9 @@ impl Engine {
             }
             Detected::Http1 => {
                 self.begin_session(key, Phase::Open, Speech::Http1(Box::default()));
+                // The whole head is to come in time, its first line included.
+                let conn = &mut self.conns[key];
+                conn.header_since = Some(conn.opened);
                 self.http1_bytes(now, key, &first);
                 return;
             }
@@ -96,19 +98,13 @@ impl Engine {
         self.snapshot.listener(client.listener.id).unwrap_or(&client.listener).policy.protocol
     }
 
-    /// It is known what a client speaks.
-    pub(super) fn begin_session(&mut self, key: ConnKey, phase: Phase, speech: Speech) {
-        let conn = &mut self.conns[key];
-        conn.phase = phase;
-        conn.speak(speech);
-        if let Role::Client(c) = &conn.role {
-            let (listener, peer, session) = (c.listener.id, c.peer, c.session);
-            self.tell(EventKind::SessionStarted { listener, peer, session });
-        }
-    }
-
     fn frames(&mut self, now: Moment, key: ConnKey, bytes: &[u8]) {
         let mut input = bytes;
+        if self.conns[key].http2().is_some_and(|http2| http2.preface_left > 0)
+            && !self.take_preface(key, &mut input)
+        {
+            return self.refuse_stranger(now, key);
+        }
         let Some(http2) = self.conns[key].http2_mut() else { return };
         let mut reader = std::mem::take(&mut http2.reader);
         let held = reader.held_bytes();

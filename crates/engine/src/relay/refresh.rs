@@ -152,7 +152,7 @@ impl Engine {
         self.wheel.arm(now + deadline, Wake::Pool(key));
         let pool = &mut self.pools[key];
         pool.leaves_at = now + deadline;
-        for conn in pool.conns.clone() {
+        for conn in pool.all().collect::<Vec<_>>() {
             if self.conns.get(conn).is_some_and(|c| c.is_idle() && !c.is_closing()) {
                 self.end_conn(now, conn, reason, Some(ErrorCode::NoError));
             }

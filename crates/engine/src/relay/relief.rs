@@ -75,7 +75,7 @@ impl Engine {
     fn shed_exchange(&mut self, now: Moment, key: ExchangeKey) {
         let Some(ex) = self.exchanges.get_mut(key) else { return };
         let is_slow = [Side::Client, Side::Upstream].iter().any(|&side| !ex.leg(side).backlog.is_empty());
-        if !is_slow && ex.upstream.at.is_some() {
+        if !is_slow && ex.upstream.at.is_some() && !ex.awaits_tunnel() {
             // Nothing waits but what is kept to be sent again, and it can do without that.
             ex.is_replayable = false;
             let replay = std::mem::take(&mut ex.replay);

@@ -47,7 +47,7 @@ impl Engine {
             return false;
         }
         ex.tried.push(pool.endpoint.id);
-        let Ok(pick) = state.balancer.pick(now, &ex.tried) else { return false };
+        let Ok(pick) = state.pick(now, ex) else { return false };
         // An answer is better than a place in no queue.
         let most = state.service.policy.upstream.pending as usize;
         let next = self.pool_of.get(&pick.endpoint).and_then(|&p| self.pools.get(p));
@@ -98,7 +98,11 @@ impl Engine {
         let key = ex.pool.take()?;
         let pool = self.pools.get_mut(key)?;
         pool.exchanges -= 1;
-        pool.endpoint.stats.cell(self.worker).exchange_left();
+        let cell = pool.endpoint.stats.cell(self.worker);
+        cell.exchange_left();
+        if ex.kind.is_session() {
+            cell.session_ended();
+        }
         Some((key, pool.endpoint.id))
     }
 

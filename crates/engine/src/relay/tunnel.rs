@@ -4,11 +4,13 @@
 //! direction ends by itself (FIN is the end of a stream), and the tunnel with the second one.
 
 use super::Engine;
+use super::websocket::GOING_AWAY;
 use crate::conn::{Conn, Http1, Input, Phase, Reading, Speech};
 use crate::exchange::{Kind, Leg, Side};
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::RequestHead;
 use evenkeel_core::balancer::Report;
+use evenkeel_core::policy::ListenerProtocol;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::client_hello;
@@ -100,86 +102,124 @@ impl Engine {
         let conn = &mut self.conns[key];
         conn.phase = Phase::Open;
         conn.idle_since = now;
-        let Some(exchange) = conn.streams.get(conn.highest_stream) else {
+        let current = conn.streams.get(conn.highest_stream);
+        self.count_opened(key);
+        let Some(exchange) = current else {
             return self.end_conn(now, key, CloseReason::Rotated, None);
         };
-        self.count_opened(key);
         if self.conns[key].http1().is_some() {
             self.send_request(now, exchange, key);
             return;
         }
         let ex = &mut self.exchanges[exchange];
+        let took = now.since(ex.sent);
         ex.sent = now;
         ex.sent_times += 1;
-        let took = now.since(ex.sent);
         ex.upstream = Leg::new(Some((key, 1)), crate::conn::NO_WINDOW, i64::from(self.limits.stream_window));
         if let Some(pool) = ex.pool {
             self.report(now, pool, Report::Answered(took));
         }
+        self.introduce(exchange, key);
         let ex = &mut self.exchanges[exchange];
         self.backlog_bytes += ex.upstream.backlog.push(&ex.replay);
         ex.upstream.ends_after_backlog = ex.client.is_received;
         self.stands(now, exchange);
+        self.lasts(now, exchange);
         self.flush_leg(now, exchange, Side::Upstream);
     }
 
     /// Both sides of an exchange are bytes from now on.
-    fn stands(&mut self, now: Moment, exchange: ExchangeKey) {
+    pub(super) fn stands(&mut self, now: Moment, exchange: ExchangeKey) {
         self.stay(exchange);
         self.end_retry(exchange);
         let ex = &mut self.exchanges[exchange];
         ex.is_tunnel = true;
         ex.is_answered = true;
-        ex.deadline = Moment::NEVER;
+        ex.heard = now;
         ex.try_deadline = Moment::NEVER;
+        ex.body_left = None;
         ex.upstream.announced = None;
         ex.client.announced = None;
-        let idle = ex.upgraded_idle;
-        if let (Some((client, _)), Some(idle)) = (ex.client.at, idle) {
-            self.conns[client].idle_since = now;
-            self.arm_conn(client, now + idle);
+        self.arm_tunnel(now, exchange);
+    }
+
+    /// Looks at the clock of a tunnel: when it was idle for too long, or a ping of its WebSocket is due.
+    pub(super) fn tunnel_due(&mut self, now: Moment, exchange: ExchangeKey) {
+        let ex = &self.exchanges[exchange];
+        if ex.websocket.as_ref().is_some_and(|websocket| websocket.end.is_some()) {
+            return self.end_in_vain(now, exchange);
+        }
+        if ex.upgraded_idle.is_some_and(|idle| ex.heard + idle <= now) {
+            let (outcome, reason) = (ExchangeOutcome::UpgradedIdle, CloseReason::UpgradedIdle);
+            if ex.websocket.is_some() {
+                self.cut_websocket_as(now, exchange, GOING_AWAY, outcome, reason);
+            } else {
+                self.break_off(now, exchange, outcome, reason);
+            }
+            return;
+        }
+        self.check_pings(now, exchange);
+        if self
+            .exchanges
+            .get(exchange)
+            .is_some_and(|ex| ex.websocket.as_ref().is_none_or(|w| w.end.is_none()))
+        {
+            self.arm_tunnel(now, exchange);
         }
     }
 
-    /// An endpoint agreed to change the protocol (101): the answer goes to the client, and what follows is a tunnel.
-    pub(super) fn changed_protocol(
+    /// Has a tunnel looked at when the next of its times is over.
+    fn arm_tunnel(&mut self, now: Moment, exchange: ExchangeKey) {
+        let ping = self.next_ping(now, exchange);
+        let ex = &mut self.exchanges[exchange];
+        let idle = ex.upgraded_idle.map(|idle| ex.heard + idle);
+        ex.deadline = [ping, idle].into_iter().flatten().min().unwrap_or(Moment::NEVER);
+        let at = ex.deadline;
+        if at != Moment::NEVER {
+            self.arm_exchange(exchange, at);
+        }
+    }
+
+    /// Ends a tunnel at once, for a reason of its own: connections that were only its go with it, with what was written to
+    /// them; streams of others are reset if they have not ended.
+    pub(super) fn break_off(
         &mut self,
         now: Moment,
-        key: ConnKey,
         exchange: ExchangeKey,
-        list: HeaderList,
+        outcome: ExchangeOutcome,
+        reason: CloseReason,
     ) {
         let ex = &self.exchanges[exchange];
-        let Some((client, stream)) = ex.client.at.filter(|_| ex.kind == Kind::WebSocket) else {
+        let (client, upstream) = (ex.client.at, ex.upstream.at);
+        let is_shared = |at: Option<(ConnKey, u32)>| {
+            at.is_some_and(|(key, _)| self.conns.get(key).is_some_and(|conn| conn.http2().is_some()))
+        };
+        let cancel = is_shared(upstream).then_some(ErrorCode::Cancel);
+        let code = if ex.client.is_sent { ErrorCode::NoError } else { ErrorCode::InternalError };
+        let has_ended = ex.client.is_sent && ex.client.is_received;
+        let reset = (is_shared(client) && !has_ended).then_some(code);
+        self.leave_upstream(now, exchange, cancel);
+        self.leave_client(now, exchange, reset);
+        for (key, _) in [client, upstream].into_iter().flatten() {
+            if self.conns.get(key).is_some_and(|conn| matches!(conn.speech, Speech::Raw)) {
+                self.end_conn(now, key, reason, None);
+            }
+        }
+        self.finish(now, exchange, outcome);
+    }
+
+    /// An endpoint agreed to change the protocol (101).
+    pub(super) fn changed_protocol(&mut self, now: Moment, exchange: ExchangeKey, list: HeaderList) {
+        if self.is_accepted(exchange, &list) {
+            self.websocket_stands(now, exchange, list);
+        } else {
             self.give_list(list);
             self.reset_by_fault(now, exchange, Side::Upstream, ErrorCode::ProtocolError);
-            return;
-        };
-        if let Some(pool) = ex.pool {
-            let took = now.since(ex.sent);
-            self.report(now, pool, Report::Answered(took));
-        }
-        self.stands(now, exchange);
-        self.speak_raw(key);
-        let conn = &mut self.conns[client];
-        let put = conn.put_upgraded(stream, &list, &mut self.store, &mut self.buffers);
-        self.give_list(list);
-        if put.is_err() {
-            return self.fail(now, exchange, ExchangeOutcome::UpstreamProtocolError);
-        }
-        self.mark_dirty(client);
-        let ex = &mut self.exchanges[exchange];
-        // A request that asks for a WebSocket has no body, but its stream goes on.
-        (ex.client.is_received, ex.upstream.is_sent) = (false, false);
-        let unread = self.speak_raw(client);
-        self.resume(client);
-        if !unread.is_empty() {
-            self.raw_bytes(now, client, &unread);
         }
     }
 
     /// HTTP/1 ends on a connection, and bytes follow. What was not read of it is given back.
-    fn speak_raw(&mut self, key: ConnKey) -> Vec<u8> {
+    pub(super) fn speak_raw(&mut self, key: ConnKey) -> Vec<u8> {
         let conn = &mut self.conns[key];
         let Some(http1) = conn.http1_mut() else { return Vec::new() };
         let unread = std::mem::take(&mut http1.tail);
@@ -192,7 +232,15 @@ impl Engine {
     /// [`Engine::peer_ended`], and the socket stays.
     #[must_use]
     pub fn outlives_input(&self, key: ConnKey) -> bool {
-        let Some(conn) = self.conns.get(key).filter(|c| c.phase == Phase::Open) else { return false };
+        let Some(conn) = self.conns.get(key) else { return false };
+        if conn.phase == Phase::Detecting {
+            // What it said is no protocol that we know, or not yet; a tunnel takes it as it is.
+            let has_spoken = conn.client().is_some_and(|c| !c.awaits_proxy_header && !c.first_bytes.is_empty());
+            return has_spoken && self.protocol_of(key) != ListenerProtocol::Http;
+        }
+        if conn.phase != Phase::Open {
+            return false;
+        }
         match &conn.speech {
             Speech::Raw => !conn.is_idle(),
             Speech::Http1(http1) => conn.is_client() && !conn.is_idle() && !http1.is_inside_body(),
@@ -215,19 +263,53 @@ impl Engine {
                     self.body(now, exchange, side, &[], true);
                 }
             }
-            Speech::Http2(_) | Speech::Unknown => {}
+            Speech::Unknown => {
+                self.waited_for_first_bytes(now, key);
+                self.end_raw_input(now, key);
+            }
+            Speech::Http2(_) => {}
         }
         self.relieve(now);
+    }
+
+    fn end_raw_input(&mut self, now: Moment, key: ConnKey) {
+        let Some(conn) = self.conns.get(key) else { return };
+        if let Some(exchange) = conn.streams.get(conn.highest_stream) {
+            self.body(now, exchange, Side::Client, &[], true);
+        }
+    }
+
+    /// A tunnel cannot go on: its client is reset, so that it does not take what it heard for all there is.
+    pub(super) fn cut_tunnel(&mut self, now: Moment, exchange: ExchangeKey, outcome: ExchangeOutcome) {
+        let reason = match outcome {
+            ExchangeOutcome::NoRoute => CloseReason::NoRoute,
+            ExchangeOutcome::NoEndpoint | ExchangeOutcome::EndpointsFull => CloseReason::NoEndpoint,
+            ExchangeOutcome::ConnectFailed => CloseReason::ConnectFailed,
+            ExchangeOutcome::UpstreamGone => CloseReason::UpstreamReset,
+            ExchangeOutcome::SendTimeout => CloseReason::SendTimeout,
+            ExchangeOutcome::Shed => CloseReason::Shed,
+            ExchangeOutcome::Drained if self.is_drain_cut() => CloseReason::DrainDeadline,
+            ExchangeOutcome::Drained => CloseReason::EndpointTerminating,
+            _ => CloseReason::TunnelEnded,
+        };
+        if let Some((key, _)) = self.exchanges[exchange].client.at {
+            let conn = &mut self.conns[key];
+            conn.figures.failed += 1;
+            conn.ends_as = Some(reason);
+            self.leave_client(now, exchange, Some(ErrorCode::InternalError));
+            self.count_unrouted(exchange, key, outcome);
+        }
+        self.finish(now, exchange, outcome);
     }
 
     /// A tunnel has left one of its connections, which goes with it.
     pub(super) fn tunnel_ended(&mut self, now: Moment, key: ConnKey) {
         let Some(conn) = self.conns.get(key) else { return };
-        let reason = match (conn.is_client(), conn.input == Input::Ended) {
+        let reason = conn.ends_as.unwrap_or(match (conn.is_client(), conn.input == Input::Ended) {
             (true, true) => CloseReason::ClientClosed,
             (false, true) => CloseReason::UpstreamClosed,
             (_, false) => CloseReason::TunnelEnded,
-        };
+        });
         if conn.is_aborted {
             self.cut_conn(now, key, reason);
         } else {

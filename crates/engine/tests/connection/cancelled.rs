@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// A service whose endpoint takes two streams at once, on one connection, which has answered before if it is to.
 fn bench(limits: Limits) -> Bench {
-    let upstream = Upstream { max_connections: 1, max_streams: 2, ..Upstream::default() };
+    let upstream = Upstream { max_connections: Some(1), max_streams: 2, ..Upstream::default() };
     let policy = ServicePolicy { upstream, ..ServicePolicy::default() };
     let mut bench = Bench::with_all(policy, RoutePolicy::default(), limits, 1);
     bench.client();

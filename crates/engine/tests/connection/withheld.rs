@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// One endpoint with one connection, and a client.
 fn bench() -> Bench {
-    let upstream = Upstream { max_connections: 1, ..Upstream::default() };
+    let upstream = Upstream { max_connections: Some(1), ..Upstream::default() };
     let mut bench = Bench::new(ServicePolicy { upstream, ..ServicePolicy::default() }, 1);
     bench.client();
     bench.clients[0].request(1, true);

@@ -33,7 +33,7 @@ fn as_many_as_allowed_wait_and_one_more_is_refused_at_once() {
 #[test]
 fn who_waits_for_a_stream_is_served_until_the_deadline_and_refused_behind_it() {
     let upstream = Upstream {
-        max_connections: 1,
+        max_connections: Some(1),
         max_streams: 1,
         pending_timeout: Duration::from_secs(2),
         ..Upstream::default()
@@ -77,7 +77,7 @@ fn all_who_wait_in_vain_for_one_connection_fail_the_endpoint_once() {
 #[test]
 fn each_of_a_queue_waits_its_own_time() {
     let upstream = Upstream {
-        max_connections: 1,
+        max_connections: Some(1),
         max_streams: 1,
         pending_timeout: Duration::from_secs(2),
         ..Upstream::default()

@@ -107,7 +107,7 @@ fn a_change_of_policies_touches_no_connection() {
     let mut running = running();
     let policy = ServicePolicy {
         timeouts: Timeouts { idle: Duration::from_secs(7), ..Timeouts::default() },
-        upstream: Upstream { max_streams: 7, max_connections: 7, ..Upstream::default() },
+        upstream: Upstream { max_streams: 7, max_connections: Some(7), ..Upstream::default() },
         ..ServicePolicy::default()
     };
     let route = RoutePolicy {

@@ -63,7 +63,7 @@ fn who_waits_for_an_endpoint_that_begins_to_terminate_goes_to_another() {
 #[test]
 fn who_waits_gets_the_place_of_a_connection_that_ends() {
     let upstream =
-        Upstream { max_connections: 2, max_requests_per_connection: Some(1), ..Upstream::default() };
+        Upstream { max_connections: Some(2), max_requests_per_connection: Some(1), ..Upstream::default() };
     let mut bench = Bench::new(policy(upstream), 1);
     bench.client();
     for stream in [1, 3] {
@@ -144,7 +144,7 @@ fn what_a_goaway_says_was_not_processed_goes_on_and_the_rest_is_waited_for() {
 #[test]
 fn requests_whose_time_ends_together_may_end_each_other() {
     let upstream =
-        Upstream { max_connections: 1, max_requests_per_connection: Some(1), ..Upstream::default() };
+        Upstream { max_connections: Some(1), max_requests_per_connection: Some(1), ..Upstream::default() };
     let route = RoutePolicy { request_timeout: Some(Duration::from_secs(2)), ..RoutePolicy::default() };
     let mut bench = Bench::with_route(policy(upstream), route, 1);
     bench.client();

@@ -1,6 +1,7 @@
 //! A worker's sockets by the engine's keys, and those that linger after their session.
 
 use super::transport::Transport;
+use super::worker::Bulk;
 use evenkeel_core::policy::Timeouts;
 use evenkeel_core::time::Moment;
 use evenkeel_engine::ConnKey;
@@ -54,6 +55,11 @@ pub(super) struct Socket {
     pub(super) is_read_closed: bool,
     /// The peer takes nothing more; what it said before is still read.
     pub(super) is_write_failed: bool,
+    /// The peer has said all, and its session goes on.
+    pub(super) has_ended: bool,
+    /// A PROXY protocol header is looked for before anything is read.
+    pub(super) awaits_proxy_header: bool,
+    pub(super) bulk: Bulk,
 }
 
 impl Socket {
@@ -68,6 +74,9 @@ impl Socket {
             is_paused: false,
             is_read_closed: false,
             is_write_failed: false,
+            has_ended: false,
+            awaits_proxy_header: false,
+            bulk: Bulk::default(),
         }
     }
 }

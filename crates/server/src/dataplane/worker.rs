@@ -1,7 +1,12 @@
 //! One data plane thread: waits, reads, lets the engine work, writes every dirty socket once, and so on.
 
+use super::SessionPage;
 use super::inbox::{Command, Inbox};
+use super::pauses::{PAUSE, Pauses};
+use super::pipes::Pipes;
 use super::sockets::{self, INBOX, Socket, Sockets};
+pub(super) use self::bulk::Bulk;
+use self::looks::Looks;
 use super::transport::{TlsContexts, Transport, Wire};
 use crate::clock::Clock;
 use evenkeel_core::event::{Event, EventKind};
@@ -15,6 +20,7 @@ use mio::{Events, Poll};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,6 +39,8 @@ const SHARE_BYTES: usize = TURN_BYTES / 4;
 const FLUSH_BYTES: usize = 128 * 1024;
 /// How often a turn looks whether more came while it read, before it writes.
 const MOST_LOOKS: usize = 3;
+/// How exact a worker's pauses are.
+const TIMER_SLACK: NonZeroU64 = NonZeroU64::new(1_000).expect("one thousand is not zero");
 /// How often memory is counted.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(5);
 /// Longest sleep, so that the stall check sees a living thread.
@@ -66,6 +74,9 @@ pub(super) struct Worker {
     handshakes: usize,
     /// Those that are ready and wait for the next one.
     put_by: Vec<ConnKey>,
+    pauses: Pauses,
+    looks: Looks,
+    pipes: Pipes,
     dirty: Vec<ConnKey>,
     /// Bytes written in this turn.
     written: usize,
@@ -84,6 +95,7 @@ impl Worker {
         shared: Arc<Shared>,
         events: tokio::sync::mpsc::Sender<Event>,
     ) -> Self {
+        let pipes = Pipes::new(engine.limits().pipes);
         Self {
             poll,
             clock,
@@ -98,6 +110,9 @@ impl Worker {
             snapshot: Arc::default(),
             handshakes: 0,
             put_by: Vec::new(),
+            pauses: Pauses::default(),
+            looks: Looks::default(),
+            pipes,
             dirty: Vec::new(),
             written: 0,
             actions: Vec::new(),
@@ -110,11 +125,21 @@ impl Worker {
     /// Runs until a drain has ended its last session.
     pub(super) fn run(mut self) -> DrainProgress {
         let mut events = Events::with_capacity(TURN_READS * 2);
+        // A worker that may not ask for exact timers has somewhat longer pauses.
+        let _ = rustix::thread::set_current_timer_slack(Some(TIMER_SLACK));
+        let mut last = self.clock.now();
         while !self.is_over() {
             let timeout = self.timeout();
             self.shared.turn_since.store(0, Ordering::Relaxed);
             super::wait(&mut self.poll, &mut events, Some(timeout));
-            let began = self.clock.now();
+            let mut began = self.clock.now();
+            if self.pauses.is_due(began.since(std::mem::replace(&mut last, began)), !timeout.is_zero()) {
+                self.take_events(began, &events);
+                std::thread::sleep(PAUSE);
+                super::wait(&mut self.poll, &mut events, Some(Duration::ZERO));
+                self.pauses.brought(events.iter().count());
+                began = self.clock.now();
+            }
             self.shared.turn_since.store(began.as_nanos().max(1), Ordering::Relaxed);
             self.turn(began, &mut events);
             self.shared.stats.turn_took(self.clock.now().since(began));
@@ -143,10 +168,11 @@ impl Worker {
         for _ in 0..MOST_LOOKS {
             self.take_events(now, events);
             self.read_ready(now);
-            if !self.engine.has_work() {
+            if !self.engine.has_work() || !self.looks.are_worth_it() {
                 return;
             }
             super::wait(&mut self.poll, events, Some(Duration::ZERO));
+            self.looks.found(!events.is_empty());
             if events.is_empty() {
                 return;
             }
@@ -184,6 +210,8 @@ impl Worker {
             let key = ConnKey::from_bits(token.0 as u64);
             let Some(socket) = self.sockets.get(key) else { continue };
             socket.is_read_closed |= event.is_read_closed() || event.is_error();
+            // Who has said all and is reset is not to be found out by reading.
+            socket.is_write_failed |= event.is_error() && socket.has_ended;
             if socket.is_connecting {
                 self.finish_connect(now, key);
                 continue;
@@ -191,6 +219,9 @@ impl Worker {
             if (event.is_readable() || socket.is_read_closed) && !socket.is_ready {
                 socket.is_ready = true;
                 self.ready.push_back(key);
+            }
+            if event.is_writable() {
+                self.feed(key);
             }
             // Half of the turn's bytes are for those that wait in the queue already.
             if event.is_writable() && self.flush(now, key, TURN_BYTES / 2) {
@@ -220,25 +251,41 @@ impl Worker {
     /// Reads a socket once and gives the bytes to its session; how many there were.
     fn read(&mut self, now: Moment, key: ConnKey) -> usize {
         let Some(socket) = self.sockets.get(key) else { return 0 };
+        if socket.has_ended && socket.is_write_failed {
+            // Neither side has anything to say any more.
+            self.ended(now, key, PeerEnd::Reset);
+            return 0;
+        }
         if !self.engine.takes_input(key) {
             (socket.is_ready, socket.is_paused) = (false, true);
+            // A peer that is gone is heard even while nothing is read.
+            if socket.is_read_closed && matches!(socket.stream.take_error(), Ok(Some(_)) | Err(_)) {
+                self.ended(now, key, PeerEnd::Reset);
+            }
+            return 0;
+        }
+        if socket.awaits_proxy_header {
+            self.read_proxy_header(now, key);
             return 0;
         }
         if !matches!(socket.transport, Transport::Clear) {
             return self.read_secured(now, key);
         }
+        if socket.bulk.is_bulk()
+            && let Some(moved) = self.splice(now, key)
+        {
+            return moved;
+        }
+        let Some(socket) = self.sockets.get(key) else { return 0 };
         socket.is_ready = false;
         match socket.stream.read(&mut self.buffer) {
             Ok(0) => {
                 // A peer that ends its side may still read what was just said to it.
                 self.flush(now, key, self.written + TURN_BYTES);
-                if self.engine.outlives_input(key) {
-                    self.engine.input_ended(now, key);
-                } else {
-                    self.ended(now, key, PeerEnd::Closed);
-                }
+                self.input_ended(now, key);
             }
             Ok(n) => {
+                socket.bulk.read(n);
                 // A short read has emptied the socket, unless the end is still to be read.
                 if n == self.buffer.len() || socket.is_read_closed {
                     socket.is_ready = true;
@@ -257,6 +304,20 @@ impl Worker {
         0
     }
 
+    /// The peer has said all, and may still hear.
+    fn input_ended(&mut self, now: Moment, key: ConnKey) {
+        if !self.engine.outlives_input(key) {
+            return self.ended(now, key, PeerEnd::Closed);
+        }
+        if let Some(socket) = self.sockets.get(key) {
+            socket.has_ended = true;
+            if socket.is_write_failed {
+                return self.ended(now, key, PeerEnd::Reset);
+            }
+        }
+        self.engine.input_ended(now, key);
+    }
+
     fn ended(&mut self, now: Moment, key: ConnKey, end: PeerEnd) {
         self.forget(key);
         self.engine.peer_ended(now, key, end);
@@ -264,7 +325,10 @@ impl Worker {
 
     /// Drops a socket, which closes it.
     fn forget(&mut self, key: ConnKey) -> Option<Socket> {
-        let socket = self.sockets.remove(key)?;
+        let mut socket = self.sockets.remove(key)?;
+        if let Some(pipe) = socket.bulk.take_waiting() {
+            self.pipes.give_back(pipe);
+        }
         if socket.is_client {
             self.shared.inbox.session_ended();
         }
@@ -284,6 +348,11 @@ impl Worker {
                     self.engine.begin_drain(now, deadline);
                 }
                 Command::AcceptingEnded => self.is_accepting = false,
+                Command::List { from, most, answer } => {
+                    let (sessions, next) = self.engine.list_sessions(now, from, most);
+                    // Who asked may have stopped waiting.
+                    let _ = answer.send(SessionPage { sessions, next });
+                }
             }
         }
     }
@@ -300,9 +369,15 @@ impl Worker {
         if let Some(timeouts) = self.engine.timeouts(key) {
             sockets::watch_peer(&stream, &timeouts);
         }
+        if self.engine.tells_destinations()
+            && let Ok(destination) = stream.local_addr()
+        {
+            self.engine.set_destination(key, destination);
+        }
         let socket = Socket {
             transport: self.accepted_transport(listener),
             is_ready: true,
+            awaits_proxy_header: self.engine.awaits_proxy_header(key),
             ..Socket::new(stream, true)
         };
         if self.sockets.add(self.poll.registry(), key, socket).is_err() {
@@ -360,17 +435,24 @@ impl Worker {
     fn act(&mut self, now: Moment, action: Action) {
         match action {
             Action::Connect { conn, address, .. } => self.connect(now, conn, address),
-            Action::Close { conn, is_polite } => {
+            Action::Close { conn, is_abort: true, .. } => {
+                if let Some(socket) = self.forget(conn) {
+                    // Then the socket closes with RST; one that is gone by now needs none.
+                    let _ = socket2::SockRef::from(&socket.stream).set_linger(Some(Duration::ZERO));
+                }
+            }
+            Action::Close { conn, is_polite, is_abort: false } => {
                 if let Some(mut socket) = self.forget(conn)
                     && is_polite
                 {
-                    self.bid_farewell(&mut socket);
+                    bid_farewell(&mut self.wire, &mut socket);
                     self.sockets.linger(self.poll.registry(), socket, now);
                 }
             }
             Action::Resume { conn } => self.resume(conn),
             Action::EndOutput { conn } => {
                 if let Some(socket) = self.sockets.get(conn) {
+                    bid_farewell(&mut self.wire, socket);
                     // A peer that is gone by now is found out by the next read.
                     let _ = socket.stream.shutdown(std::net::Shutdown::Write);
                 }
@@ -431,6 +513,9 @@ impl Worker {
         self.ready.push_back(key);
         if is_clear {
             self.engine.connected(now, key);
+        } else if !self.introduce(key) {
+            self.forget(key);
+            self.engine.connect_failed(now, key, ConnectFailure::Unreachable);
         } else {
             // The handshake's first record waits to be written; the connection stands when the handshake has ended.
             self.engine.put_off(key);
@@ -493,8 +578,11 @@ fn failure(error: &std::io::Error) -> ConnectFailure {
     }
 }
 
+mod bulk;
+mod looks;
+mod proxy_header;
 mod secured;
-use secured::connected_transport;
+use secured::{bid_farewell, connected_transport};
 
 #[cfg(test)]
 mod tests;

@@ -60,6 +60,8 @@ pub struct Answer {
     pub body: Span,
     /// Trailers.
     pub trailers: Option<Fields>,
+    /// It is said over HTTP/1.
+    pub is_http1: bool,
 }
 
 /// One endpoint's meeting with a request.
@@ -73,6 +75,9 @@ pub struct Attempt {
     pub answer: Answer,
     /// The answer announces another length than it has: it must not look whole to anybody.
     pub is_broken: bool,
+    /// It came over a connection that had been used before, and that may end between two messages: what is idempotent
+    /// may be sent again then, whatever became of it (RFC 9110 §9.2.2).
+    pub may_be_stale: bool,
 }
 
 /// How a request ended for its client.
@@ -109,6 +114,10 @@ pub struct Request {
     pub is_plain: bool,
     /// It announces another length than it has: it must not look whole to an endpoint.
     pub is_broken: bool,
+    /// It is sent over HTTP/1.
+    pub is_http1: bool,
+    /// The tunnel that it asks for.
+    pub tunnel: Option<usize>,
     /// Final headers have come to its client.
     pub is_answered: bool,
     /// An endpoint broke the protocol while it worked on it, so whatever came of it may be wrong.
@@ -125,12 +134,50 @@ impl Request {
     pub fn is_repeated(&self) -> bool {
         self.attempts.iter().filter(|a| a.is_processed).count() > 1
     }
+
+    fn is_idempotent(&self) -> bool {
+        self.headers.iter().any(|(name, value)| name == b":method" && (value == b"GET" || value == b"HEAD"))
+    }
+}
+
+/// A tunnel: the first of each pair is the client's.
+#[derive(Clone, Debug, Default)]
+pub struct Tunnel {
+    /// What each side sends in all.
+    pub bytes: [Vec<u8>; 2],
+    /// How much of the other's bytes came.
+    pub got: [usize; 2],
+    /// A side has sent all, and its end.
+    pub has_finished: [bool; 2],
+    /// The other's end came.
+    pub has_heard_end: [bool; 2],
+    /// Somebody broke it.
+    pub is_broken: bool,
+    /// A close frame of Evenkeel's own came.
+    is_closed: [bool; 2],
+    is_met: bool,
+}
+
+/// First byte of a close frame (RFC 6455 §5.5.1).
+const CLOSE_FRAME: u8 = 0x88;
+
+impl Tunnel {
+    fn is_websocket(&self) -> bool {
+        !self.bytes[0].starts_with(super::tunnel::MARK)
+    }
+
+    /// All went both ways.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.has_heard_end == [true, true]
+    }
 }
 
 /// All requests of a run, by number.
 #[derive(Debug, Default)]
 pub struct Ledger {
     requests: Vec<Request>,
+    tunnels: Vec<Tunnel>,
     /// Some route lets a request be sent again that an endpoint may have worked on.
     pub may_repeat: bool,
     /// Times that a peer broke a rule.
@@ -175,7 +222,10 @@ impl Ledger {
         }
         // Of what a liar says that it did not do, nobody can know.
         if attempt.is_processed && !request.is_distrusted {
-            if let Some(other) = request.attempts.iter().find(|a| a.is_processed && !self.may_repeat) {
+            let is_idempotent = request.is_idempotent();
+            let holds =
+                |a: &&Attempt| a.is_processed && !self.may_repeat && !(is_idempotent && a.may_be_stale);
+            if let Some(other) = request.attempts.iter().find(holds) {
                 let (a, b) = (other.endpoint, attempt.endpoint);
                 return Err(format!("request {number} is processed twice: by endpoint {a} and {b}"));
             }
@@ -222,6 +272,90 @@ impl Ledger {
         }
     }
 
+    /// The number that the next tunnel gets.
+    #[must_use]
+    pub fn next_tunnel(&self) -> usize {
+        self.tunnels.len()
+    }
+
+    /// A client opens a tunnel; these are the bytes that it and its endpoint will send.
+    pub fn open_tunnel(&mut self, bytes: [Vec<u8>; 2]) {
+        self.tunnels.push(Tunnel { bytes, ..Tunnel::default() });
+    }
+
+    /// All tunnels.
+    #[must_use]
+    pub fn tunnels(&self) -> &[Tunnel] {
+        &self.tunnels
+    }
+
+    /// An endpoint has a tunnel's first bytes.
+    ///
+    /// # Errors
+    /// Another one has them too.
+    pub fn meet_tunnel(&mut self, number: usize) -> Result<(), String> {
+        let tunnel = self.tunnels.get_mut(number).ok_or(format!("tunnel {number} was never opened"))?;
+        // A change of protocol that was agreed on and not heard of may be asked for again.
+        if std::mem::replace(&mut tunnel.is_met, true) && tunnel.got[1] > 0 {
+            return Err(format!("tunnel {number} came to two endpoints"));
+        }
+        Ok(())
+    }
+
+    /// All bytes that a side (0 is the client's) of a tunnel sends.
+    #[must_use]
+    pub fn tunnel_bytes(&self, number: usize, side: usize) -> &[u8] {
+        &self.tunnels[number].bytes[side]
+    }
+
+    /// A side has sent all of its bytes and its end.
+    pub fn tunnel_finished(&mut self, number: usize, side: usize) {
+        self.tunnels[number].has_finished[side] = true;
+    }
+
+    /// Bytes came to a side.
+    ///
+    /// # Errors
+    /// They are not the next ones of the other side.
+    pub fn tunnel_got(&mut self, number: usize, side: usize, bytes: &[u8]) -> Result<(), String> {
+        let tunnel = &mut self.tunnels[number];
+        let (is_websocket, got) = (tunnel.is_websocket(), tunnel.got[side]);
+        let next = &tunnel.bytes[side ^ 1][got..];
+        let same = next.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+        tunnel.got[side] += same;
+        if same == bytes.len() || tunnel.is_closed[side] {
+            return Ok(());
+        }
+        if is_websocket && bytes[same] == CLOSE_FRAME {
+            (tunnel.is_closed[side], tunnel.is_broken) = (true, true);
+            return Ok(());
+        }
+        let some = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
+        Err(format!("tunnel {number}: side {side} got other bytes from {got} on: {some:?}"))
+    }
+
+    /// The end came to a side.
+    ///
+    /// # Errors
+    /// The other side has not ended, or not all of it came.
+    pub fn tunnel_ended(&mut self, number: usize, side: usize) -> Result<(), String> {
+        let tunnel = &mut self.tunnels[number];
+        let (got, whole) = (tunnel.got[side], tunnel.bytes[side ^ 1].len());
+        // A WebSocket's frames say themselves whether they are whole.
+        if tunnel.is_websocket() {
+            tunnel.is_broken |= got < whole;
+        } else if got < whole || !tunnel.has_finished[side ^ 1] {
+            return Err(format!("tunnel {number}: side {side} hears an end at {got} of {whole} bytes"));
+        }
+        tunnel.has_heard_end[side] = true;
+        Ok(())
+    }
+
+    /// A side broke it, or hears that it broke.
+    pub fn tunnel_broke(&mut self, number: usize) {
+        self.tunnels[number].is_broken = true;
+    }
+
     /// Requests that ended so.
     pub fn count(&self, is_it: impl Fn(Outcome) -> bool) -> usize {
         self.requests.iter().filter(|r| r.outcome.is_some_and(&is_it)).count()
@@ -243,6 +377,8 @@ mod tests {
             is_head: false,
             is_plain: false,
             is_broken: false,
+            is_http1: false,
+            tunnel: None,
             is_answered: false,
             is_distrusted: false,
             attempts: Vec::new(),
@@ -252,7 +388,13 @@ mod tests {
     }
 
     fn attempt(is_processed: bool) -> Attempt {
-        Attempt { endpoint: 0, is_processed, answer: Answer::default(), is_broken: false }
+        Attempt {
+            endpoint: 0,
+            is_processed,
+            answer: Answer::default(),
+            is_broken: false,
+            may_be_stale: false,
+        }
     }
 
     #[test]

@@ -178,6 +178,13 @@ impl Network {
         let cuts = self.weather.cuts;
         let link = &mut self.links[end.link as usize];
         let pipe = &mut link.pipes[usize::from(end.side ^ 1)];
+        // A reset is heard by whoever does not read, and drops what was not read.
+        if pipe.is_paused
+            && pipe.pieces.back().is_some_and(|(at, a)| *a == Arrival::Reset && *at <= schedule.now())
+        {
+            pipe.pieces.clear();
+            return Some(Arrival::Reset);
+        }
         if pipe.is_paused || pipe.pieces.front().is_none_or(|(at, _)| *at > schedule.now()) {
             return None;
         }
@@ -230,6 +237,9 @@ impl Network {
             let kept = prng.between(0, pipe.pieces.len());
             pipe.pieces.truncate(kept);
         }
+        // One that has ended its side may still break.
+        pipe.pieces.retain(|(_, arrival)| *arrival != Arrival::Fin);
+        pipe.is_shut = false;
         self.push_end(end, Arrival::Reset, schedule);
         self.stop_reading(end, schedule);
     }

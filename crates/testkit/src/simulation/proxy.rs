@@ -6,7 +6,7 @@ use super::surroundings::Surroundings;
 use evenkeel_core::id::ListenerId;
 use evenkeel_core::time::Moment;
 use evenkeel_engine::{Action, ConnKey, ConnectFailure, Engine, PeerEnd};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 /// An engine and its connections. After every call the engine is asked whether it holds together.
@@ -19,6 +19,10 @@ pub struct Proxy {
     opening: BTreeMap<u32, (ConnKey, SocketAddr)>,
     tick_at: Moment,
     most_buffered: u64,
+    /// Ends that the engine does not read for now.
+    paused: BTreeSet<End>,
+    /// Those of which it has ended its side.
+    finished: BTreeSet<End>,
 }
 
 /// Rounds of actions and writes that a single step may cause.
@@ -38,6 +42,8 @@ impl Proxy {
             opening: BTreeMap::new(),
             tick_at: Moment::NEVER,
             most_buffered,
+            paused: BTreeSet::new(),
+            finished: BTreeSet::new(),
         }
     }
 
@@ -99,6 +105,16 @@ impl Proxy {
         self.settle(around)
     }
 
+    /// Whether an end is read now; if not, what comes waits in the network until the engine wants it.
+    pub fn takes_input(&mut self, end: End) -> bool {
+        let Some(&key) = self.keys.get(&end) else { return true };
+        let takes_input = self.engine.takes_input(key);
+        if !takes_input {
+            self.paused.insert(end);
+        }
+        takes_input
+    }
+
     /// Something came on one of the engine's links.
     ///
     /// # Errors
@@ -108,6 +124,8 @@ impl Proxy {
         let now = around.schedule.now();
         match arrival {
             Arrival::Bytes(bytes) => self.engine.received(now, key, &bytes),
+            // A peer that ends its side may still read what was just said to it.
+            Arrival::Fin if self.lives_on(key, around)? => self.engine.input_ended(now, key),
             Arrival::Fin | Arrival::Reset => {
                 let how = if arrival == Arrival::Fin { PeerEnd::Closed } else { PeerEnd::Reset };
                 self.forget(key);
@@ -125,7 +143,7 @@ impl Proxy {
     /// What does not hold in the engine.
     pub fn has_room(&mut self, end: End, around: &mut Surroundings) -> Result<(), String> {
         if let Some(&key) = self.keys.get(&end) {
-            self.flush(key, around);
+            self.flush(key, around)?;
         }
         self.settle(around)
     }
@@ -148,7 +166,7 @@ impl Proxy {
     /// # Errors
     /// What does not hold in the engine, or that it does not come to rest.
     pub fn settle(&mut self, around: &mut Surroundings) -> Result<(), String> {
-        let (mut actions, mut dirty) = (Vec::new(), Vec::new());
+        let mut dirty = Vec::new();
         let mut rounds = 0;
         while self.engine.has_work() {
             rounds += 1;
@@ -157,12 +175,9 @@ impl Proxy {
             }
             self.engine.take_dirty(&mut dirty);
             for key in dirty.drain(..) {
-                self.flush(key, around);
+                self.flush(key, around)?;
             }
-            self.engine.take_actions(&mut actions);
-            for action in actions.drain(..) {
-                self.apply(&action, around)?;
-            }
+            self.apply_all(around)?;
         }
         self.engine.check_invariants()?;
         if self.engine.memory()[0] > self.most_buffered + ONE_TURN {
@@ -177,6 +192,12 @@ impl Proxy {
         Ok(())
     }
 
+    fn apply_all(&mut self, around: &mut Surroundings) -> Result<(), String> {
+        let mut actions = Vec::new();
+        self.engine.take_actions(&mut actions);
+        actions.iter().try_for_each(|action| self.apply(action, around))
+    }
+
     fn apply(&mut self, action: &Action, around: &mut Surroundings) -> Result<(), String> {
         match *action {
             Action::Connect { conn, address, .. } => {
@@ -186,38 +207,65 @@ impl Proxy {
                 self.keys.insert(end, conn);
                 self.opening.insert(end.link, (conn, address));
             }
-            Action::Close { conn, .. } => {
+            Action::Close { conn, is_abort, .. } => {
                 let end = self.forget(conn).ok_or("a connection is closed twice")?;
-                around.note("evenkeel closes", &[u64::from(end.link)]);
-                around.network.close(end, &mut around.schedule);
+                around.note("evenkeel closes", &[u64::from(end.link), u64::from(is_abort)]);
+                if is_abort {
+                    around.network.reset(end, &mut around.schedule, &mut around.prng);
+                } else {
+                    around.network.close(end, &mut around.schedule);
+                }
             }
-            Action::Resume { .. } | Action::EndOutput { .. } => {
-                return Err("HTTP/2 has windows, and ends as a whole".to_owned());
+            Action::Resume { conn } => {
+                let end = *self.ends.get(&conn.to_bits()).ok_or("a connection is resumed that is gone")?;
+                if self.paused.remove(&end) {
+                    around.network.set_paused(end, false, &mut around.schedule);
+                }
+            }
+            Action::EndOutput { conn } => {
+                let end = *self.ends.get(&conn.to_bits()).ok_or("a connection is ended that is gone")?;
+                if !self.finished.insert(end) {
+                    return Err("a connection's side ends twice".to_owned());
+                }
+                around.note("evenkeel ends its side", &[u64::from(end.link)]);
+                around.network.finish_writing(end, &mut around.schedule);
             }
             Action::Event(ref kind) => around.trace.event(around.schedule.now(), kind),
         }
         Ok(())
     }
 
+    /// Whether a connection whose peer has ended its side goes on; writes first what waits for it.
+    fn lives_on(&mut self, key: ConnKey, around: &mut Surroundings) -> Result<bool, String> {
+        self.flush(key, around)?;
+        self.apply_all(around)?;
+        Ok(self.engine.outlives_input(key))
+    }
+
     fn forget(&mut self, key: ConnKey) -> Option<End> {
         let end = self.ends.remove(&key.to_bits())?;
         self.keys.remove(&end);
         self.opening.remove(&end.link);
+        self.paused.remove(&end);
+        self.finished.remove(&end);
         Some(end)
     }
 
-    fn flush(&mut self, key: ConnKey, around: &mut Surroundings) {
-        let Some(&end) = self.ends.get(&key.to_bits()) else { return };
+    fn flush(&mut self, key: ConnKey, around: &mut Surroundings) -> Result<(), String> {
+        let Some(&end) = self.ends.get(&key.to_bits()) else { return Ok(()) };
         loop {
             let waiting = self.engine.output(key);
             if waiting.is_empty() {
-                return;
+                return Ok(());
+            }
+            if self.finished.contains(&end) {
+                return Err("more is to be written behind the end".to_owned());
             }
             let length = waiting.len();
             let n = around.network.write(end, waiting, &mut around.schedule, &mut around.prng);
             self.engine.wrote(around.schedule.now(), key, n);
             if n < length {
-                return;
+                return Ok(());
             }
         }
     }

@@ -3,9 +3,11 @@
 use super::http2::{ClientHabits, EndpointHabits, OwnSettings, Shape};
 use super::network::{Cut, Weather};
 use super::prng::Prng;
+use super::{http1, tunnel};
 use evenkeel_core::limits::{Limits, Rate};
 use evenkeel_core::policy::{
     Balance, BalancePolicy, Ejection, RetryOn, RoutePolicy, ServicePolicy, Timeouts, Upstream,
+    UpstreamProtocol,
 };
 use std::time::Duration;
 
@@ -53,8 +55,14 @@ pub struct Scenario {
     pub weather: Weather,
     /// The engine's limits.
     pub limits: Limits,
-    /// The clients.
+    /// The clients that speak HTTP/2.
     pub clients: Vec<ClientHabits>,
+    /// Those that speak HTTP/1.
+    pub http1_clients: Vec<http1::ClientHabits>,
+    /// Those of the TCP listener.
+    pub tunnels: Vec<tunnel::Habits>,
+    /// What is spoken with each service's endpoints.
+    pub upstreams: [UpstreamProtocol; 2],
     /// The endpoints.
     pub endpoints: Vec<EndpointHabits>,
     /// How many of them are in the first set.
@@ -72,7 +80,7 @@ pub struct Scenario {
 }
 
 const RUDE: &[&[u8]] = &[
-    b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00",
     b"SSH-2.0-OpenSSH_9\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM",
@@ -93,7 +101,19 @@ impl Scenario {
         let clients = prng.between(1, 5);
         let smallest = prng.pick(&[1_000, 9_000, 64_000]);
         let services = if endpoints >= 4 && prng.chance(500) { 2 } else { 1 };
-        Self {
+        let mix = prng.below(6);
+        let others = match mix {
+            0 | 1 => [0, 0],
+            2 | 3 => [prng.between(1, 3), 0],
+            4 => [0, prng.between(1, 3)],
+            _ => [prng.between(1, 3), prng.between(1, 2)],
+        };
+        // Some worlds know nothing else.
+        let is_old = others != [0, 0] && prng.chance(400);
+        // Whoever asks for HTTP/1 first, and nobody else, gets an endpoint that speaks it.
+        use UpstreamProtocol::{Auto, H1, H2};
+        let protocols = if others == [0, 0] { &[Auto, Auto, Auto] } else { &[Auto, H1, H2] };
+        let scenario = Self {
             seed,
             is_healthy,
             weather: Weather {
@@ -103,7 +123,14 @@ impl Scenario {
                 short_writes: prng.pick(&[0, 50, 300]),
             },
             limits: limits(prng, is_healthy),
-            clients: (0..clients).map(|_| client(prng, is_healthy)).collect(),
+            clients: if is_old {
+                Vec::new()
+            } else {
+                (0..clients).map(|_| client(prng, is_healthy)).collect()
+            },
+            http1_clients: (0..others[0]).map(|_| http1_client(prng, is_healthy)).collect(),
+            tunnels: (0..others[1]).map(|_| tunnel_client(prng, is_healthy)).collect(),
+            upstreams: [0, 1].map(|_| prng.pick(protocols)),
             endpoints: (0..endpoints).map(|i| endpoint(prng, is_healthy, i, services)).collect(),
             first: prng.between(2, endpoints),
             script: script(prng, is_healthy),
@@ -111,7 +138,16 @@ impl Scenario {
             workers: prng.pick(&[1, 1, 2]),
             policies: None,
             cut: None,
+        };
+        scenario.without_strangers_in_tunnels()
+    }
+
+    /// An endpoint that says something else in a tunnel would be believed.
+    fn without_strangers_in_tunnels(mut self) -> Self {
+        if !self.tunnels.is_empty() {
+            self.endpoints.iter_mut().for_each(|endpoint| endpoint.rude = None);
         }
+        self
     }
 
     /// One exchange with bodies and trailers both ways, asked for by the first client, and a few small ones of a second
@@ -151,6 +187,9 @@ impl Scenario {
             weather: Weather { delay: (50, 50), capacity: (64_000, 64_000), cuts: 0, short_writes: 0 },
             limits: Limits::default(),
             clients: vec![client(1, 90), client(3, 10)],
+            http1_clients: Vec::new(),
+            tunnels: Vec::new(),
+            upstreams: [UpstreamProtocol::Auto; 2],
             endpoints: vec![EndpointHabits { oddity: 0, pauses: 0, ..quiet }],
             first: 1,
             script: Vec::new(),
@@ -159,6 +198,14 @@ impl Scenario {
             policies: Some(Default::default()),
             cut,
         }
+    }
+}
+
+impl Scenario {
+    /// Whether anything but HTTP/2 is spoken.
+    #[must_use]
+    pub fn is_mixed(&self) -> bool {
+        !self.http1_clients.is_empty() || !self.tunnels.is_empty()
     }
 }
 
@@ -208,6 +255,34 @@ fn client(prng: &mut Prng, is_healthy: bool) -> ClientHabits {
         lies: if rude.is_none() && prng.chance(300) { prng.between(1, 60) as u32 } else { 0 },
         never_acks: prng.chance(60),
         rude,
+    }
+}
+
+fn http1_client(prng: &mut Prng, is_healthy: bool) -> http1::ClientHabits {
+    let often =
+        |prng: &mut Prng, most: u32| if prng.chance(500) { prng.below(most as usize) as u32 } else { 0 };
+    http1::ClientHabits {
+        requests: prng.between(2, 30) as u32,
+        pipeline: prng.pick(&[1, 1, 2, 6]),
+        pace: prng.pick(&[500, 3_000, 30_000]),
+        most_body: prng.pick(&[500, 20_000, 200 * 1024]),
+        closes: often(prng, 300),
+        half_closes: often(prng, 1000),
+        old: often(prng, 300),
+        upgrades: often(prng, 300),
+        pauses: often(prng, 60),
+        breaks: if is_healthy { 0 } else { often(prng, 15) },
+        lies: if prng.chance(300) { prng.between(1, 100) as u32 } else { 0 },
+    }
+}
+
+fn tunnel_client(prng: &mut Prng, is_healthy: bool) -> tunnel::Habits {
+    tunnel::Habits {
+        tunnels: prng.between(1, 6) as u32,
+        pace: prng.pick(&[500, 3_000, 30_000]),
+        most_bytes: prng.pick(&[500, 20_000, 200 * 1024]),
+        pauses: prng.pick(&[0, 30]),
+        breaks: if is_healthy { 0 } else { prng.pick(&[0, 0, 20]) },
     }
 }
 
@@ -272,7 +347,7 @@ pub(super) fn policy(prng: &mut Prng, is_healthy: bool) -> ServicePolicy {
         },
         ejection: Ejection::default(),
         upstream: Upstream {
-            max_connections: prng.pick(&[8, 64]),
+            max_connections: prng.pick(&[Some(8), None]),
             max_streams: prng.pick(&[1, 4, 100]),
             max_requests_per_connection: prng.pick(&[None, None, Some(1), Some(5)]),
             pending: 1024,
@@ -285,7 +360,7 @@ pub(super) fn policy(prng: &mut Prng, is_healthy: bool) -> ServicePolicy {
     };
     if !is_healthy {
         policy.upstream.pending = prng.pick(&[0, 3, 1024, 1024, 1024, 1024]);
-        policy.upstream.max_connections = prng.pick(&[1, 2, 64, 64]);
+        policy.upstream.max_connections = prng.pick(&[Some(1), Some(2), None, None]);
         policy.upstream.pending_timeout = Duration::from_millis(prng.pick(&[10, 200, 5_000, 5_000, 5_000]));
         policy.timeouts.idle = Duration::from_millis(prng.pick(&[30, 1_000, 3_600_000, 3_600_000]));
         policy.timeouts.connect = Duration::from_millis(prng.pick(&[30, 1_000, 5_000]));

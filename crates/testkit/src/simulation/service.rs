@@ -4,7 +4,7 @@ use super::prng::Prng;
 use super::scenario::{Scenario, policy, route_policy};
 use evenkeel_core::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec, EndpointState};
 use evenkeel_core::id::{ListenerId, ServiceId};
-use evenkeel_core::policy::{ListenerPolicy, RetryOn, RoutePolicy, ServicePolicy};
+use evenkeel_core::policy::{ListenerPolicy, ListenerProtocol, RetryOn, RoutePolicy, ServicePolicy};
 use evenkeel_core::route::{PathMatch, Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{EndpointStats, ListenerStats, ServiceStats};
@@ -65,7 +65,7 @@ struct Group {
     current: Option<Arc<Service>>,
 }
 
-/// One or two services, with two listeners that lead to both.
+/// One or two services, with two listeners that lead to both, and a third one for tunnels.
 #[derive(Debug)]
 pub(super) struct SimulatedService {
     members: Vec<Member>,
@@ -93,7 +93,13 @@ impl SimulatedService {
             Some((service, route)) => (vec![route; services], vec![service; services]),
             None => (
                 (0..services).map(|_| route_policy(prng, is_healthy)).collect::<Vec<_>>(),
-                (0..services).map(|_| policy(prng, is_healthy)).collect::<Vec<_>>(),
+                (0..services)
+                    .map(|i| {
+                        let mut policy = policy(prng, is_healthy);
+                        policy.upstream.protocol = scenario.upstreams[i];
+                        policy
+                    })
+                    .collect::<Vec<_>>(),
             ),
         };
         let mut service = Self::with(members, &policies, &exchanges, scenario.workers);
@@ -118,11 +124,11 @@ impl SimulatedService {
             stats: Arc::new(ServiceStats::new(workers)),
             current: None,
         };
-        let listener = |i| {
+        let listener = |i, protocol| {
             Arc::new(Listener {
                 id: ListenerId(i),
                 name: "simulated".into(),
-                policy: ListenerPolicy::default(),
+                policy: ListenerPolicy { protocol, ..ListenerPolicy::default() },
                 routes: routes(exchanges),
                 stats: Arc::new(ListenerStats::new(workers)),
             })
@@ -130,7 +136,10 @@ impl SimulatedService {
         Self {
             members,
             groups: (1..).zip(policies).map(group).collect(),
-            listeners: (1..=2).map(listener).collect(),
+            listeners: (1..=2)
+                .map(|i| listener(i, ListenerProtocol::Http))
+                .chain([listener(3, ListenerProtocol::Tcp)])
+                .collect(),
             current: Arc::default(),
             counts: Vec::new(),
             may_repeat: exchanges.iter().any(|policy| policy.retry.on != RetryOn::default()),
@@ -139,8 +148,8 @@ impl SimulatedService {
     }
 
     /// The listener that a client comes to.
-    pub(super) fn listener(&self, client: u32) -> ListenerId {
-        self.listeners[client as usize % self.listeners.len()].id
+    pub(super) fn listener(&self, client: u32, is_tunnel: bool) -> ListenerId {
+        self.listeners[if is_tunnel { 2 } else { client as usize % 2 }].id
     }
 
     /// Which endpoint listens at an address.
@@ -226,7 +235,9 @@ impl SimulatedService {
     pub(super) fn reload(&mut self, prng: &mut Prng, is_healthy: bool) {
         let mut exchanges = Vec::new();
         for group in &mut self.groups {
+            let protocol = group.policy.upstream.protocol;
             group.policy = policy(prng, is_healthy);
+            group.policy.upstream.protocol = protocol;
             exchanges.push(route_policy(prng, is_healthy));
         }
         self.may_repeat |= exchanges.iter().any(|policy| policy.retry.on != RetryOn::default());

@@ -1,6 +1,7 @@
 //! The run of one scenario: every event goes to whom it concerns, and at the end everything must be gone.
 
-use super::http2::{Client, Endpoint};
+use super::client::Client;
+use super::endpoint::Endpoint;
 use super::ledger::{Ledger, Outcome};
 use super::network::{Arrival, End, Network};
 use super::prng::Prng;
@@ -109,13 +110,13 @@ impl<'a> World<'a> {
             Proxy::new(Engine::new(setup, Moment::ZERO), scenario.limits.buffered_bytes as u64 + ONE_READ)
         };
         around.ledger.may_repeat = service.may_repeat;
-        let clients = (0..).zip(&scenario.clients).map(|(id, habits)| Client::new(id, habits.clone()));
-        let endpoints = (0..).zip(&scenario.endpoints).map(|(index, habits)| Endpoint::new(index, *habits));
+        let endpoints =
+            (0..).zip(&scenario.endpoints).map(|(i, habits)| Endpoint::new(i, *habits, !scenario.is_mixed()));
         Self {
             scenario,
             proxies: (0..scenario.workers).map(proxy).collect(),
             service,
-            clients: clients.collect(),
+            clients: Client::all(scenario),
             endpoints: endpoints.collect(),
             opened_by: BTreeMap::new(),
             endpoint_of: BTreeMap::new(),
@@ -184,7 +185,8 @@ impl<'a> World<'a> {
         if let Some(&id) = self.opened_by.get(&link) {
             let end = End { link, side: 1 };
             let peer = SocketAddr::from(([10, 9, 0, id as u8], 40_000 + link as u16));
-            let (listener, workers) = (self.service.listener(id), self.proxies.len());
+            let is_tunnel = self.clients[id as usize].is_tunnel();
+            let (listener, workers) = (self.service.listener(id, is_tunnel), self.proxies.len());
             let is_open = (self.scenario.is_healthy || !self.has_drained)
                 && self.proxies[id as usize % workers].accept(listener, end, peer, &mut self.around)?;
             if !is_open {
@@ -208,6 +210,9 @@ impl<'a> World<'a> {
 
     fn deliver(&mut self, end: End) -> Result<(), String> {
         let around = &mut self.around;
+        if self.proxies.iter_mut().any(|p| !p.takes_input(end)) {
+            around.network.set_paused(end, true, &mut around.schedule);
+        }
         let Some(arrival) = around.network.deliver(end, &mut around.schedule, &mut around.prng) else {
             return Ok(());
         };
@@ -320,14 +325,26 @@ impl<'a> World<'a> {
     fn check_outcomes(&self) -> Result<(), String> {
         for (number, request) in self.around.ledger.requests().iter().enumerate() {
             let Some(outcome) = request.outcome else { return Err(format!("request {number} never ended")) };
+            let client = &self.clients[request.client as usize];
             let is_well = match outcome {
                 Outcome::Complete | Outcome::Cancelled => true,
-                Outcome::Unprocessed => self.has_drained,
-                Outcome::Failed(_) | Outcome::ConnectionLost => false,
+                // What was sent ahead of an answer that was the last of its connection.
+                Outcome::Unprocessed => self.has_drained || client.is_http1(),
+                // HTTP/1 has no word for that.
+                Outcome::ConnectionLost => {
+                    self.has_drained && client.is_http1() && request.attempts.is_empty()
+                }
+                // Not every endpoint changes the protocol.
+                Outcome::Failed(_) => request.tunnel.is_some(),
             };
-            let is_honest = self.scenario.clients[request.client as usize].is_honest();
+            let is_honest = client.is_honest();
             if self.scenario.is_healthy && is_honest && !is_well {
                 return Err(format!("nothing failed, and request {number} ended as {outcome:?}"));
+            }
+        }
+        for (number, tunnel) in self.around.ledger.tunnels().iter().enumerate() {
+            if self.scenario.is_healthy && !tunnel.is_whole() && !tunnel.is_broken {
+                return Err(format!("nothing failed, and tunnel {number} is not whole"));
             }
         }
         Ok(())

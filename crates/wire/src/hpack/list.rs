@@ -1,7 +1,7 @@
 //! A decoded header block: ids where the peer speaks of what it sent before, bytes where it does not.
 
 use super::id::HeaderId;
-use super::name::Name;
+use super::name::{LONGEST_KNOWN, Name};
 use super::static_table;
 use super::store::{ENTRY_OVERHEAD, HeaderStore, Traits, WireValue};
 
@@ -215,12 +215,19 @@ impl HeaderList {
     #[inline]
     pub(crate) fn begin(&mut self, token: &[u8]) -> Begun {
         let start = self.bytes.len();
-        self.bytes.extend(token.iter().map(u8::to_ascii_lowercase));
-        let name = Name::of(&self.bytes[start..]);
-        if name != Name::Other {
-            self.bytes.truncate(start);
+        let mut lower = [0; LONGEST_KNOWN];
+        if let Some(lower) = lower.get_mut(..token.len()) {
+            for (to, from) in lower.iter_mut().zip(token) {
+                *to = from.to_ascii_lowercase();
+            }
+            let name = Name::of(lower);
+            if name == Name::Other {
+                self.bytes.extend_from_slice(lower);
+            }
+            return Begun { name, start };
         }
-        Begun { name, start }
+        self.bytes.extend(token.iter().map(u8::to_ascii_lowercase));
+        Begun { name: Name::Other, start }
     }
 
     /// The name of a literal that is begun, unless it is a known one.
@@ -345,6 +352,29 @@ impl HeaderList {
                 store.release(id);
             }
             kept
+        });
+    }
+
+    /// Drops the fields of this name, which is in lower case, whatever form they came in.
+    pub fn drop_named(&mut self, name: &[u8], store: &mut HeaderStore) {
+        let (bytes, decoded_bytes) = (&self.bytes, &mut self.decoded_bytes);
+        self.fields.retain(|field| {
+            let (is_named, size) = match field.form {
+                FieldForm::Stored(id) => (store.name_bytes(id) == name, store.table_size(id)),
+                FieldForm::Literal => {
+                    let own = field.at as usize..field.value_at();
+                    let of_list =
+                        if field.name == Name::Other { &bytes[own] } else { field.name.text().as_bytes() };
+                    (of_list == name, name.len() + field.value_len as usize + ENTRY_OVERHEAD)
+                }
+            };
+            if is_named {
+                *decoded_bytes = decoded_bytes.saturating_sub(size);
+                if let FieldForm::Stored(id) = field.form {
+                    store.release(id);
+                }
+            }
+            !is_named
         });
     }
 

@@ -1,5 +1,8 @@
 //! Names that the rules know. The rest are `Other` and only travel.
 
+/// No known name is as long.
+pub(super) const LONGEST_KNOWN: usize = 32;
+
 macro_rules! names {
     ($($variant:ident = $text:literal),* $(,)?) => {
         /// A header name that a rule or a route speaks of.
@@ -15,10 +18,10 @@ macro_rules! names {
             #[must_use]
             pub fn of(bytes: &[u8]) -> Self {
                 const KNOWN: &[(&[u8], Name)] = &[$(($text.as_bytes(), Name::$variant)),*];
-                const RANGES: [(u8, u8); 32] = by_length();
+                const RANGES: [(u8, u8); LONGEST_KNOWN] = by_length();
                 /// For each length, where it begins in `SORTED` and how many there are.
-                const fn by_length() -> [(u8, u8); 32] {
-                    let mut out = [(0, 0); 32];
+                const fn by_length() -> [(u8, u8); LONGEST_KNOWN] {
+                    let mut out = [(0, 0); LONGEST_KNOWN];
                     let mut i = 0;
                     while i < SORTED.len() {
                         let length = SORTED[i].0.len();
@@ -33,7 +36,7 @@ macro_rules! names {
                 const SORTED: [(&[u8], Name); KNOWN.len()] = {
                     let mut out = [KNOWN[0]; KNOWN.len()];
                     let (mut length, mut place) = (0, 0);
-                    while length < 32 {
+                    while length < LONGEST_KNOWN {
                         let mut i = 0;
                         while i < KNOWN.len() {
                             if KNOWN[i].0.len() == length {

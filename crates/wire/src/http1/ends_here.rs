@@ -59,6 +59,7 @@ impl EndsHere {
             b"trailer",
             b"vary",
             b"www-authenticate",
+            b"x-forwarded-client-cert",
         ],
     };
 

@@ -6,6 +6,7 @@ mod fault;
 mod frame;
 mod reader;
 mod settings;
+mod upgrade;
 
 pub use code::ErrorCode;
 pub use encode::{
@@ -16,6 +17,7 @@ pub use fault::{Fault, ReadError};
 pub use frame::{DEFAULT_MAX_FRAME_SIZE, FRAME_HEADER_LEN, Frame, Kind};
 pub use reader::FrameReader;
 pub use settings::{Settings, SettingsChange};
+pub use upgrade::upgrade_settings;
 
 /// Window of a connection and of each stream before anybody says otherwise (RFC 9113 §6.9.2).
 pub const DEFAULT_WINDOW: u32 = 65_535;

@@ -10,6 +10,8 @@ const MAX_CONCURRENT_STREAMS: u16 = 3;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 const MAX_FRAME_SIZE: u16 = 5;
 const MAX_HEADER_LIST_SIZE: u16 = 6;
+/// RFC 8441 §3.
+const ENABLE_CONNECT_PROTOCOL: u16 = 8;
 
 /// Settings of one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct Settings {
     pub max_frame_size: u32,
     /// Largest header list, as far as the side said.
     pub max_header_list_size: u32,
+    /// Whether it takes extended CONNECT (RFC 8441 §3).
+    pub enable_connect_protocol: bool,
 }
 
 impl Default for Settings {
@@ -35,6 +39,7 @@ impl Default for Settings {
             initial_window_size: DEFAULT_WINDOW,
             max_frame_size: DEFAULT_MAX_FRAME_SIZE,
             max_header_list_size: u32::MAX,
+            enable_connect_protocol: false,
         }
     }
 }
@@ -74,6 +79,11 @@ impl Settings {
                 }
                 MAX_FRAME_SIZE => self.max_frame_size = value,
                 MAX_HEADER_LIST_SIZE => self.max_header_list_size = value,
+                // What was allowed once stays allowed.
+                ENABLE_CONNECT_PROTOCOL if value > 1 || (value == 0 && self.enable_connect_protocol) => {
+                    return Err(bad(ErrorCode::ProtocolError));
+                }
+                ENABLE_CONNECT_PROTOCOL => self.enable_connect_protocol = value == 1,
                 _ => {}
             }
         }
@@ -102,6 +112,7 @@ impl Settings {
                 MAX_HEADER_LIST_SIZE,
                 self.max_header_list_size,
             ),
+            (self.enable_connect_protocol, ENABLE_CONNECT_PROTOCOL, 1),
         ]
         .into_iter()
         .filter_map(|(is_said, id, value)| is_said.then_some((id, value)))
@@ -110,4 +121,26 @@ impl Settings {
 
 fn bad(code: ErrorCode) -> ReadError {
     ReadError { code, fault: Fault::SettingsValue }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apply(settings: &mut Settings, value: u32) -> Option<ErrorCode> {
+        let pair = [&ENABLE_CONNECT_PROTOCOL.to_be_bytes()[..], &value.to_be_bytes()].concat();
+        settings.apply(&pair).err().map(|error| error.code)
+    }
+
+    #[test]
+    fn extended_connect_is_allowed_by_one_and_not_taken_back() {
+        let mut settings = Settings::default();
+        assert_eq!((apply(&mut settings, 0), settings.enable_connect_protocol), (None, false));
+        assert_eq!(apply(&mut settings, 2), Some(ErrorCode::ProtocolError));
+        assert_eq!((apply(&mut settings, 1), settings.enable_connect_protocol), (None, true));
+        assert_eq!(apply(&mut settings, 0), Some(ErrorCode::ProtocolError));
+        let said: Vec<_> = settings.pairs(false).collect();
+        assert_eq!(said, [(ENABLE_CONNECT_PROTOCOL, 1)]);
+        assert_eq!(Settings::default().pairs(false).count(), 0);
+    }
 }

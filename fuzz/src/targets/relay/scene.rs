@@ -128,7 +128,7 @@ impl Scene {
         let (mut policy, mut exchanges) = (ServicePolicy::default(), RoutePolicy::default());
         if tape.is_one_in(2) {
             policy.upstream = Upstream {
-                max_connections: tape.pick(&[64, 1, 2]),
+                max_connections: tape.pick(&[None, Some(1), Some(2)]),
                 max_streams: tape.pick(&[100, 1, 3]),
                 max_requests_per_connection: tape.pick(&[None, Some(1), Some(5)]),
                 pending: tape.pick(&[1024, 2]),

@@ -2,8 +2,9 @@
 
 use super::bar::Bar;
 use super::palette::Palette;
-use crate::demo::client::{CLIENTS, IN_FLIGHT};
+use crate::demo::client::IN_FLIGHT;
 use crate::demo::figures::LEVEL;
+use crate::demo::kind::Kind;
 use crate::demo::scene::Scene;
 use crate::demo::stage::{ADDED, ENDPOINTS};
 use crate::demo::view::Live;
@@ -16,7 +17,7 @@ use ratatui::text::{Line, Span};
 const ROWS: usize = ENDPOINTS + ADDED;
 
 /// Lines of the picture.
-pub(super) const HEIGHT: u16 = 10 + ROWS as u16;
+pub(super) const HEIGHT: u16 = 12 + ROWS as u16;
 
 /// Columns that it needs.
 pub(super) const MIN_WIDTH: u16 = 76;
@@ -38,10 +39,12 @@ pub(super) fn lines(live: &Live, width: u16, palette: &Palette) -> Vec<Line<'sta
     let width = usize::from(width).min(MAX_WIDTH);
     let cells = width.saturating_sub(1 + LABEL + 2 * FIGURE + GAP) / 2;
     let used = 1 + LABEL + 2 * (cells + FIGURE) + GAP;
-    let mut lines = vec![title(live, used, palette), setting(palette), Line::default()];
+    let mut lines = vec![title(live, used, palette), Line::default()];
     lines.push(scenes(live, palette));
+    lines.push(Line::styled(format!(" {}: {}", live.scene.name(), live.scene.plot()), palette.strong));
+    lines.push(setting(live.scene.kind(), palette));
     lines.push(Line::default());
-    lines.push(headings(cells, palette));
+    lines.push(headings(live, cells, palette));
     lines.extend((0..ROWS).map(|row| endpoint(live, row, cells, palette)));
     lines.push(Line::default());
     lines.push(verdicts("skew", live, cells, |way| {
@@ -52,6 +55,7 @@ pub(super) fn lines(live: &Live, width: u16, palette: &Palette) -> Vec<Line<'sta
         let errors = live.errors[way as usize];
         (errors.to_string(), if errors == 0 { palette.level } else { palette.over })
     }));
+    lines.push(sessions(live, cells));
     lines.push(Line::default());
     lines
 }
@@ -67,12 +71,21 @@ fn title(live: &Live, width: usize, palette: &Palette) -> Line<'static> {
     ])
 }
 
-fn setting(palette: &Palette) -> Line<'static> {
-    let text = format!(" {CLIENTS} clients, one HTTP/2 connection each, {IN_FLIGHT} calls in flight on each");
+/// Who the clients are.
+fn setting(kind: Kind, palette: &Palette) -> Line<'static> {
+    let text = match (kind, kind.clients()) {
+        (Kind::Grpc, count) => {
+            format!(" {count} clients, one HTTP/2 connection each, {IN_FLIGHT} calls in flight on each")
+        }
+        (Kind::Http, count) => format!(" {count} clients, one connection each, one request after the other"),
+        (_, count) => {
+            format!(" {count} clients, one connection each, and {} that come later", kind.newcomers())
+        }
+    };
     Line::styled(text, palette.quiet)
 }
 
-/// The scenes that were, the one that is with its plot, and those that come.
+/// The scenes that were, the one that is, and those that come.
 fn scenes(live: &Live, palette: &Palette) -> Line<'static> {
     let mut spans = Vec::new();
     for scene in Scene::ALL {
@@ -82,19 +95,16 @@ fn scenes(live: &Live, palette: &Palette) -> Line<'static> {
             std::cmp::Ordering::Greater => ('·', palette.quiet),
         };
         spans.push(Span::styled(format!(" {sign} {}", scene.name()), style));
-        if scene == live.scene {
-            spans.push(Span::styled(format!(": {}", scene.plot()), style));
-        }
-        spans.push(Span::raw("  "));
+        spans.push(Span::raw(" "));
     }
     Line::from(spans)
 }
 
-fn headings(cells: usize, palette: &Palette) -> Line<'static> {
+fn headings(live: &Live, cells: usize, palette: &Palette) -> Line<'static> {
     let side = cells + FIGURE + GAP;
     let pinned = format!("{:side$}", "pinned, as kube-proxy does it");
     Line::from(vec![
-        Span::styled(format!(" {:LABEL$}", "calls a second"), palette.quiet),
+        Span::styled(format!(" {:LABEL$}", format!("{}/s", live.scene.kind().unit())), palette.quiet),
         Span::styled(pinned, palette.strong),
         Span::styled("through Evenkeel", palette.strong),
     ])
@@ -147,6 +157,20 @@ fn verdicts(
     Line::from(spans)
 }
 
+/// Where sessions stand that are given to an endpoint once; an empty line where there are none.
+fn sessions(live: &Live, cells: usize) -> Line<'static> {
+    let mut text = String::new();
+    if live.scene.kind().is_picked_once() {
+        text = format!(" {:LABEL$}", "sessions");
+        for way in Way::ALL {
+            let counts = &live.sessions[way as usize];
+            let counts: Vec<String> = counts.iter().map(|count| format!("{count:>2}")).collect();
+            text += &format!("{:side$}", counts.join(" "), side = cells + FIGURE + GAP);
+        }
+    }
+    Line::raw(text.trim_end().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,7 +178,15 @@ mod tests {
 
     fn live(scene: Scene, states: Vec<Option<EndpointState>>, rates: [Vec<f64>; 2]) -> Live {
         let times = [Duration::from_millis(9500), Duration::from_secs(21)];
-        Live { scene, elapsed: times[0], whole: times[1], states, rates, errors: [0, 2] }
+        Live {
+            scene,
+            elapsed: times[0],
+            whole: times[1],
+            states,
+            rates,
+            sessions: Default::default(),
+            errors: [0, 2],
+        }
     }
 
     fn text(live: &Live, width: u16) -> Vec<String> {
@@ -173,11 +205,12 @@ mod tests {
             text(&live, 80),
             [
                 " evenkeel demo                                             9 s of 21 s   q ends",
+                "",
+                " ✓ pinned  ▸ scale-up  · scale-in  · http  · websocket  · sse  · tcp",
+                " scale-up: 3 → 5 endpoints while the clients call",
                 " 4 clients, one HTTP/2 connection each, 20 calls in flight on each",
                 "",
-                " ✓ pinned   ▸ scale-up: 3 → 5 endpoints while the clients call   · scale-in",
-                "",
-                " calls a second  pinned, as kube-proxy does it   through Evenkeel",
+                " calls/s         pinned, as kube-proxy does it   through Evenkeel",
                 " endpoint 1      █████████████████████   2000/s  ████████▍                800/s",
                 " endpoint 2      ██████████▌             1000/s  ████████▍                800/s",
                 " endpoint 3      ██████████▌             1000/s  ████████▍                800/s",
@@ -186,6 +219,7 @@ mod tests {
                 "",
                 " skew            2.50                            1.00",
                 " errors          0                               2",
+                "",
                 "",
             ]
         );
@@ -196,7 +230,14 @@ mod tests {
         let few = live(Scene::Pinned, vec![Some(EndpointState::Ready); 3], [vec![0.0; 3], vec![0.0; 3]]);
         let leaving = vec![Some(EndpointState::Ready), None, Some(EndpointState::Terminating)];
         let uneven = live(Scene::ScaleIn, leaving, [vec![99_999.0; 3], vec![1.0; 3]]);
-        for live in [few, uneven] {
+        let mut sessions =
+            live(Scene::WebSocket, vec![Some(EndpointState::Ready); 5], [vec![9.0; 5], vec![9.0; 5]]);
+        sessions.sessions = [vec![12, 8, 0, 0, 0], vec![4; 5]];
+        assert_eq!(
+            text(&sessions, 80)[15],
+            " sessions        12  8  0  0  0                   4  4  4  4  4"
+        );
+        for live in [few, uneven, sessions] {
             for width in [MIN_WIDTH, 80, 81, 100, 300] {
                 let lines = lines(&live, width, &Palette::colours());
                 assert_eq!(lines.len(), usize::from(HEIGHT));

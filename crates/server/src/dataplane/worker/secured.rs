@@ -99,7 +99,11 @@ impl Worker {
             Err(failure) => self.failed(now, key, failure),
             Ok(()) if has_peer_closed => {
                 self.flush(now, key, self.written + super::TURN_BYTES);
-                self.lost(now, key, PeerEnd::Closed);
+                if self.engine.outlives_input(key) {
+                    self.input_ended(now, key);
+                } else {
+                    self.lost(now, key, PeerEnd::Closed);
+                }
             }
             Ok(()) if has_pending => self.engine.put_off(key),
             Ok(()) => {}
@@ -146,23 +150,12 @@ impl Worker {
         let Some(mut socket) = self.forget(key) else { return };
         let is_open = socket.is_client || !matches!(&socket.transport, Transport::Tls(tls) if !tls.is_open());
         if end == PeerEnd::Closed {
-            self.bid_farewell(&mut socket);
+            bid_farewell(&mut self.wire, &mut socket);
         }
         if is_open {
             self.engine.peer_ended(now, key, end);
         } else {
             self.engine.connect_failed(now, key, ConnectFailure::Unreachable);
-        }
-    }
-
-    /// Says that our side ends, where TLS has a word for it. The session's output has left by then.
-    pub(super) fn bid_farewell(&mut self, socket: &mut Socket) {
-        if let Transport::Tls(tls) = &mut socket.transport
-            && !socket.is_write_failed
-        {
-            tls.close(wire(&mut self.wire));
-            // A peer that does not take so little does not hear it.
-            let _ = socket.stream.write(tls.waiting());
         }
     }
 
@@ -212,6 +205,20 @@ impl Worker {
             if is_full {
                 return false;
             }
+        }
+    }
+}
+
+/// Says that our side ends, where TLS has a word for it. The session's output has left by then.
+pub(super) fn bid_farewell(own_wire: &mut Option<Box<Wire>>, socket: &mut Socket) {
+    if let Transport::Tls(tls) = &mut socket.transport
+        && !socket.is_write_failed
+    {
+        let wire = wire(own_wire);
+        tls.close(wire);
+        // A peer that does not take so little does not hear it.
+        if let Ok(n) = socket.stream.write(tls.waiting()) {
+            tls.wrote(n, wire);
         }
     }
 }

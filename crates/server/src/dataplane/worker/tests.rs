@@ -12,6 +12,7 @@ use evenkeel_engine::EngineSetup;
 use std::net::{TcpListener, TcpStream as Blocking};
 
 mod secured;
+mod tunnels;
 
 const LISTENER: ListenerId = ListenerId(0);
 
@@ -27,6 +28,10 @@ struct Hand {
 
 impl Hand {
     fn new() -> Self {
+        Self::with(ListenerPolicy::default(), ServicePolicy::default(), Limits::default())
+    }
+
+    fn with(listening: ListenerPolicy, serving: ServicePolicy, limits: Limits) -> Self {
         let (front, back) =
             (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
         let mut writer = EndpointSetWriter::new(ServiceId(0), 1, EndpointIds::default());
@@ -34,7 +39,7 @@ impl Hand {
         let service = Service {
             id: ServiceId(0),
             name: "main".into(),
-            policy: ServicePolicy::default(),
+            policy: serving,
             endpoints: Arc::clone(writer.current()),
             stats: Arc::new(ServiceStats::new(1)),
         };
@@ -46,7 +51,7 @@ impl Hand {
         let listener = Listener {
             id: LISTENER,
             name: "web".into(),
-            policy: ListenerPolicy::default(),
+            policy: listening,
             routes: RouteTable { routes },
             stats: Arc::new(ListenerStats::new(1)),
         };
@@ -57,7 +62,7 @@ impl Hand {
         let setup = EngineSetup {
             worker: WorkerIndex(0),
             seed: 3,
-            limits: Limits::default(),
+            limits,
             log_interval: Duration::from_secs(300),
             stats: Arc::clone(&stats),
             snapshot: Arc::clone(&snapshot),

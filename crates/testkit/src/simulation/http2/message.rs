@@ -8,12 +8,12 @@ fn field(name: &str, value: impl Into<Vec<u8>>) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Value of the first field of this name.
-pub(super) fn find<'a>(fields: &'a Fields, name: &str) -> Option<&'a [u8]> {
+pub(in crate::simulation) fn find<'a>(fields: &'a Fields, name: &str) -> Option<&'a [u8]> {
     fields.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, v)| &v[..])
 }
 
 /// A number that a field holds.
-pub(super) fn number(fields: &Fields, name: &str) -> Option<usize> {
+pub(in crate::simulation) fn number(fields: &Fields, name: &str) -> Option<usize> {
     std::str::from_utf8(find(fields, name)?).ok()?.parse().ok()
 }
 
@@ -62,7 +62,7 @@ pub enum Shape {
 const SECOND: &str = "/b.X/Y";
 
 /// Which service a request is for.
-pub(super) fn service_of(fields: &Fields, services: u8) -> u8 {
+pub(in crate::simulation) fn service_of(fields: &Fields, services: u8) -> u8 {
     u8::from(services > 1 && find(fields, ":path") == Some(SECOND.as_bytes()))
 }
 
@@ -86,6 +86,8 @@ fn whole(prng: &mut Prng, number: usize, length: usize) -> Request {
         is_head: false,
         is_plain: true,
         is_broken: false,
+        is_http1: false,
+        tunnel: None,
         is_answered: false,
         is_distrusted: false,
         attempts: Vec::new(),
@@ -94,7 +96,7 @@ fn whole(prng: &mut Prng, number: usize, length: usize) -> Request {
 }
 
 /// Some request; `number` is its place in the ledger.
-pub(super) fn request(prng: &mut Prng, number: usize, shape: Shape) -> Request {
+pub(in crate::simulation) fn request(prng: &mut Prng, number: usize, shape: Shape) -> Request {
     let most = match shape {
         Shape::Whole(length) => return whole(prng, number, length),
         Shape::Any(most) => most,
@@ -131,6 +133,8 @@ pub(super) fn request(prng: &mut Prng, number: usize, shape: Shape) -> Request {
         is_head: method == "HEAD",
         is_plain: false,
         is_broken: false,
+        is_http1: false,
+        tunnel: None,
         is_answered: false,
         is_distrusted: false,
         attempts: Vec::new(),
@@ -139,14 +143,14 @@ pub(super) fn request(prng: &mut Prng, number: usize, shape: Shape) -> Request {
 }
 
 /// Announces another length than a message has.
-pub(super) fn break_length(prng: &mut Prng, fields: &mut Fields, length: usize) {
+pub(in crate::simulation) fn break_length(prng: &mut Prng, fields: &mut Fields, length: usize) {
     let wrong = if length > 3 && prng.chance(500) { length - prng.between(1, 3) } else { length + 5 };
     fields.retain(|(name, _)| name != b"content-length");
     fields.push(field("content-length", wrong.to_string()));
 }
 
 /// Some answer to a request, as the attempt of this index. `is_well` keeps statuses that count as failures out.
-pub(super) fn answer(
+pub(in crate::simulation) fn answer(
     prng: &mut Prng,
     request: &Request,
     attempt: usize,
@@ -187,5 +191,5 @@ pub(super) fn answer(
     }
     let trailers = (is_grpc && !is_only_trailers || (body.length > 0 && prng.chance(50)))
         .then(|| vec![field("grpc-status", grpc_status), field("x-end", attempt.to_string())]);
-    Answer { headers, body, trailers }
+    Answer { headers, body, trailers, is_http1: false }
 }

@@ -8,7 +8,7 @@ mod endpoint;
 mod field_writer;
 mod frames;
 mod lies;
-mod message;
+pub(super) mod message;
 mod session;
 mod stream;
 

@@ -85,8 +85,13 @@ impl Stream {
         endpoint: u32,
         plan: Option<Attempt>,
     ) -> Result<usize, String> {
-        let untouched =
-            Attempt { endpoint, is_processed: false, answer: Answer::default(), is_broken: false };
+        let untouched = Attempt {
+            endpoint,
+            is_processed: false,
+            answer: Answer::default(),
+            is_broken: false,
+            may_be_stale: false,
+        };
         ledger.meet(self.number, plan.unwrap_or(untouched))
     }
 

@@ -147,6 +147,12 @@ impl Client {
         self.is_done
     }
 
+    /// Whether it keeps to the rules.
+    #[must_use]
+    pub fn is_honest(&self) -> bool {
+        self.habits.is_honest()
+    }
+
     /// Its end of its link.
     #[must_use]
     pub fn end(&self) -> Option<End> {

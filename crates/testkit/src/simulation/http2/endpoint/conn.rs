@@ -4,6 +4,7 @@ use super::super::message;
 use super::super::session::{Happening, MOST_STREAM_WINDOW, OwnSettings, Session};
 use super::super::stream::Stream;
 use super::{EndpointHabits, Failure};
+use crate::simulation::http1::meaning;
 use crate::simulation::ledger::{Attempt, Fields};
 use crate::simulation::network::End;
 use crate::simulation::surroundings::Surroundings;
@@ -162,7 +163,13 @@ impl Conn {
             // Often before it has said anything.
             let most = if prng.chance(500) { 0 } else { answer.body.length };
             let reset_at = prng.chance(habits.resets).then(|| prng.below(most + 1));
-            let plan = Attempt { endpoint: index, is_processed: true, answer: answer.clone(), is_broken };
+            let plan = Attempt {
+                endpoint: index,
+                is_processed: true,
+                answer: answer.clone(),
+                is_broken,
+                may_be_stale: false,
+            };
             around.note("endpoint takes", &[u64::from(index), u64::from(id), stream.number as u64]);
             let met = stream.meet(&mut around.ledger, index, Some(plan))?;
             debug_assert_eq!(met, attempt, "nobody else met it in between");
@@ -297,12 +304,19 @@ impl Conn {
         if self.streams.len() >= self.own.streams as usize && !self.has_lied {
             return Err(format!("stream {id} is one more than the {} allowed", self.own.streams));
         }
-        let number = message::number(fields, "x-request").ok_or("a request without its number")?;
+        let number = message::number(fields, "x-request")
+            .ok_or(format!("a request without its number: {fields:?}"))?;
         let request = around.ledger.request(number).ok_or("a request that was never sent")?;
         if message::service_of(fields, habits.services) != habits.service {
             return Err(format!("request {number} came to an endpoint of another service"));
         }
-        if *fields != request.headers {
+        // What came over HTTP/1 cannot be the same list.
+        let is_same = if request.is_http1 {
+            meaning(fields) == meaning(&request.headers)
+        } else {
+            *fields == request.headers
+        };
+        if !is_same {
             return Err(format!("request {number} came with other headers: {fields:?}"));
         }
         let windows = (self.session.their_window, self.own.window);
