@@ -11,6 +11,7 @@ use crate::verdict::{Verdict, Window};
 use crate::web::Web;
 use anyhow::{Context, Result};
 use evenkeel_interop::bystander::GoodServers;
+use evenkeel_interop::certificate::Certificate;
 use evenkeel_interop::instance::Instance;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,6 +43,20 @@ impl Arena {
         Self::with_hostile("127.0.0.1:1")
     }
 
+    /// One that has a listener `secured` besides, which shows this certificate.
+    ///
+    /// # Errors
+    /// If something does not start.
+    pub fn secured(certificate: &Certificate) -> Result<Self> {
+        let servers = GoodServers::start()?;
+        let (cert, key) = (certificate.chain(), certificate.key());
+        let secured = format!(
+            "- {{ name: secured, bind: \"127.0.0.1:0\", service: good, timeouts: {{ tls_handshake: 1s, header: 1s }}, \
+             tls: {{ certificates: [{{ cert: {cert:?}, key: {key:?} }}] }} }}\n"
+        );
+        Self::over_with(&servers.list(&[]), "127.0.0.1:1", &secured, Some(servers))
+    }
+
     /// One where this endpoint stands beside the good servers, in a service of its own that gets `/hostile`.
     ///
     /// # Errors
@@ -69,6 +84,10 @@ impl Arena {
     }
 
     fn over(good: &str, hostile: &str, servers: Option<GoodServers>) -> Result<Self> {
+        Self::over_with(good, hostile, "", servers)
+    }
+
+    fn over_with(good: &str, hostile: &str, more: &str, servers: Option<GoodServers>) -> Result<Self> {
         let (attacked, web) = (Hostile::calm()?, Web::start()?);
         let configuration = format!(
             "workers: 1\n\
@@ -85,6 +104,7 @@ impl Arena {
              \x20 - {{ service: good }}\n\
              - {{ name: tunnel, bind: \"127.0.0.1:0\", protocol: tcp, service: web, timeouts: {{ send: 1s }} }}\n\
              - {{ name: small, bind: \"127.0.0.1:0\", service: good, max_sessions: {SMALL}, timeouts: {{ header: 500ms }} }}\n\
+             {more}\
              services:\n\
              - {{ name: good, endpoints: {{ static: {good} }}, timeouts: {{ connect: 300ms }} }}\n\
              - {{ name: attacked, endpoints: {{ static: [\"{}\"] }} }}\n\

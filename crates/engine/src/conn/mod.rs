@@ -31,16 +31,27 @@ pub(crate) use streams::{NumberMap, Streams};
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// A client's TLS handshake is under way, or is to begin.
+    Securing,
     /// A client's first bytes are awaited.
     Detecting,
     /// An upstream's socket is being opened.
     Connecting,
+    /// An upstream's socket is open, and its TLS handshake under way.
+    Handshaking,
     /// The peer's SETTINGS are awaited; nothing was asked of an upstream yet, and a client has to begin with them.
     Greeting,
     /// At work.
     Open,
     /// What waits in the output leaves, then it closes for this reason. Input is dropped.
     Closing(CloseReason),
+}
+
+impl Phase {
+    /// Whether an upstream does not stand yet.
+    pub(crate) fn is_connecting(self) -> bool {
+        matches!(self, Self::Connecting | Self::Handshaking)
+    }
 }
 
 /// How far the end of a connection was announced to its peer (RFC 9113 §6.8).

@@ -114,7 +114,7 @@ impl Engine {
             reason,
             CloseReason::EndpointRemoved | CloseReason::EndpointTerminating | CloseReason::ServiceRemoved
         );
-        if matches!(before, Phase::Connecting | Phase::Greeting) {
+        if before.is_connecting() || before == Phase::Greeting {
             if let Some(pool) = self.pools.get_mut(pool).filter(|_| !is_own) {
                 pool.opening -= 1;
             }
@@ -205,8 +205,8 @@ impl Engine {
         conn.figures.age = now.since(conn.opened);
         let (figures, detail) = (conn.figures, conn.detail);
         let (is_gone, is_abort) = (conn.input == Input::Gone, conn.is_aborted);
-        match conn.role {
-            Role::Client(_) => self.session_ended(conn, reason),
+        match &conn.role {
+            Role::Client(client) => self.session_ended(client, &conn, reason),
             Role::Upstream(upstream) => {
                 self.stats.upstream_closed(reason);
                 if let Some(cancelled) = &upstream.cancelled {
