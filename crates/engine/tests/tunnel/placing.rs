@@ -69,7 +69,7 @@ fn a_tunnel_goes_to_the_endpoint_with_the_fewest_sessions_and_never_beyond_their
 
 #[test]
 fn tunnels_take_nothing_of_the_bound_on_shared_connections() {
-    let upstream = Upstream { max_connections: 1, ..Upstream::default() };
+    let upstream = Upstream { max_connections: Some(1), ..Upstream::default() };
     let service = ServicePolicy { upstream, ..ServicePolicy::default() };
     let mut bench = Bench::new(Setup { service, endpoints: 1, ..Setup::default() });
     let tunnels: Vec<_> = (0..5).map(|_| bench.tunnel()).collect();

@@ -46,9 +46,9 @@ proptest! {
             }
         }
         for (from, to, direction) in
-            [(client, endpoint, MessageDirection::In), (endpoint, client, MessageDirection::Out)]
+            [(client, endpoint, MessageDirection::Up), (endpoint, client, MessageDirection::Down)]
         {
-            let (bytes, count) = messages(&sizes, if direction == MessageDirection::In { masked } else { plain });
+            let (bytes, count) = messages(&sizes, if direction == MessageDirection::Up { masked } else { plain });
             let (mut rest, mut heard) = (&bytes[..], Vec::new());
             for cut in cuts.iter().cycle() {
                 // Crumbs in frames of HTTP/2 count as a flood; no frame of a client is so small.
@@ -76,9 +76,9 @@ fn a_message_is_passed_on_while_it_comes() {
     let whole = masked(0x82, &[7; 1_000]);
     bench.say(client, &whole[..500]);
     assert_eq!(bench.lines[endpoint].hear(), whole[..500]);
-    assert_eq!(bench.stats.messages_total(MessageDirection::In), 0);
+    assert_eq!(bench.stats.messages_total(MessageDirection::Up), 0);
     bench.say(client, &whole[500..]);
-    assert_eq!(bench.stats.messages_total(MessageDirection::In), 1);
+    assert_eq!(bench.stats.messages_total(MessageDirection::Up), 1);
 }
 
 #[test]
@@ -115,6 +115,6 @@ fn a_slow_endpoint_holds_its_client_back_and_nothing_is_lost() {
         bench.carry();
         let sent = if client_speaks == Speaks::Http1 { 24 } else { 4 };
         assert_eq!(bench.lines[endpoint].hear().len(), sent * message.len());
-        assert_eq!(bench.stats.messages_total(MessageDirection::In), sent as u64);
+        assert_eq!(bench.stats.messages_total(MessageDirection::Up), sent as u64);
     }
 }

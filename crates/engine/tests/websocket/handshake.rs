@@ -272,7 +272,7 @@ fn what_a_client_says_before_it_may_waits_for_the_consent() {
         bench.agree(endpoint);
         let heard = talk::frames(&bench.lines[endpoint].hear());
         assert_eq!(heard, [(0x81, b"early".to_vec()), (0x81, b"too".to_vec())]);
-        assert_eq!(bench.stats.messages_total(evenkeel_core::stats::MessageDirection::In), 2);
+        assert_eq!(bench.stats.messages_total(evenkeel_core::stats::MessageDirection::Up), 2);
     }
 }
 

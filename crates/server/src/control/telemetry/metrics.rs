@@ -437,7 +437,7 @@ mod tests {
         listener.session_ended(CloseReason::ClientClosed, Duration::from_millis(3));
         let service = snapshot.services[0].stats.cell(WORKER);
         service.retried(RetryReason::Timeout);
-        service.messages_passed(MessageDirection::In, 3);
+        service.messages_passed(MessageDirection::Up, 3);
         service.websocket_began();
         service.websocket_began();
         service.websocket_ended(Duration::from_secs(3));
