@@ -5,6 +5,7 @@
 
 use crate::id::{EndpointId, ListenerId, ServiceId};
 use crate::reason::{CloseReason, EjectReason, ExchangeOutcome, Limit};
+use crate::session::{SessionProtocol, SessionTls};
 use crate::time::Moment;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -32,9 +33,9 @@ pub struct ConnectionFigures {
     pub bytes_in: u64,
     /// Bytes written to the peer.
     pub bytes_out: u64,
-    /// Messages of WebSockets that came from the peer.
+    /// Messages of WebSockets, and server-sent events, that came from the peer.
     pub messages_in: u64,
-    /// Messages of WebSockets that went to the peer.
+    /// Messages of WebSockets, and server-sent events, that went to the peer.
     pub messages_out: u64,
     /// Code of the close frame that came last from the peer of a WebSocket (RFC 6455 §7.4), as it was sent; 1005 is one
     /// without a code.
@@ -54,6 +55,10 @@ pub enum EventKind {
         peer: SocketAddr,
         /// Its number within the process.
         session: u64,
+        /// What it speaks first.
+        protocol: SessionProtocol,
+        /// What its TLS handshake ended with, where TLS ends here.
+        tls: Option<Box<SessionTls>>,
     },
     /// A client's connection goes on (the record of the log's interval).
     SessionGoesOn {
@@ -63,6 +68,8 @@ pub enum EventKind {
         peer: SocketAddr,
         /// Its number within the process.
         session: u64,
+        /// What it speaks by now.
+        protocol: SessionProtocol,
         /// So far.
         figures: ConnectionFigures,
     },
@@ -74,6 +81,10 @@ pub enum EventKind {
         peer: SocketAddr,
         /// Its number within the process.
         session: u64,
+        /// What it spoke at last.
+        protocol: SessionProtocol,
+        /// What its TLS handshake ended with, where TLS ends here.
+        tls: Option<Box<SessionTls>>,
         /// Why it ended.
         reason: CloseReason,
         /// The parser's word for what was wrong, where the protocol was broken.

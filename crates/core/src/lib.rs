@@ -14,6 +14,7 @@ pub mod policy;
 pub mod reason;
 pub mod retry_budget;
 pub mod route;
+pub mod session;
 pub mod skew;
 pub mod snapshot;
 pub mod stats;

@@ -196,6 +196,7 @@ reasons! {
         InternedBytes = "interned_bytes", "bytes of header fields that a worker's tables and waiting lists may hold";
         Exchanges = "exchanges", "exchanges open at once on a worker";
         RetryBudget = "retry_budget", "exchanges of a service under way again at once on a worker";
+        DepartedClients = "departed_clients", "clients that a listener waits for to come again; the oldest is forgotten, and its return not counted";
         InterimAnswers = "interim_answers", "interim answers (1xx) to one request";
     }
 }

@@ -15,6 +15,7 @@ mod grpc_web;
 mod indexing;
 mod keys;
 mod nonces;
+mod open_session;
 mod output;
 mod relay;
 mod request;
@@ -30,6 +31,7 @@ mod window;
 
 pub use action::{Action, ConnectFailure, PeerEnd};
 pub use keys::{ConnKey, ConnMark};
+pub use open_session::OpenSession;
 pub use relay::{DrainProgress, Engine, EngineSetup, LONGEST_PROXY_HEADER};
 pub use secured::{Alpn, Secured};
 pub use slots::Key;

@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
-use std::ops::{Index, IndexMut};
+use std::ops::{Index, IndexMut, Range};
 
 /// Names one item of a slab; `T` marks what it names.
 #[derive(Debug)]
@@ -134,12 +134,24 @@ impl<M, T> Slots<M, T> {
         self.len() == 0
     }
 
+    /// How many places there are, taken or free.
+    #[must_use]
+    pub(crate) fn places(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Keys and items of these places, in their order.
+    pub(crate) fn iter_places(&self, places: Range<usize>) -> impl Iterator<Item = (Key<M>, &T)> {
+        let slots = self.slots.iter().enumerate().skip(places.start).take(places.len());
+        slots.filter_map(|(i, slot)| {
+            let key = Key { index: i as u32, generation: slot.generation, of: PhantomData };
+            Some((key, slot.item.as_ref()?))
+        })
+    }
+
     /// All keys and items.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key<M>, &T)> {
-        self.slots.iter().enumerate().filter_map(|(i, slot)| {
-            let key = Key { index: i as u32, generation: slot.generation, of: PhantomData };
-            slot.item.as_ref().map(|item| (key, item))
-        })
+        self.iter_places(0..self.places())
     }
 
     /// All keys, to walk while items change.

@@ -95,11 +95,15 @@ pub const DURATION_BOUNDS_US: [u64; 15] = [
 pub const TURN_BOUNDS_US: [u64; 15] =
     [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 500_000, 2_000_000];
 
-/// Durations in 16 fixed buckets, with their sum.
+/// Upper bounds of the buckets of a session's messages; one bucket more is without bound.
+pub const MESSAGE_BOUNDS: [u64; 15] =
+    [0, 1, 2, 5, 10, 20, 50, 100, 500, 1_000, 5_000, 10_000, 100_000, 1_000_000, 10_000_000];
+
+/// Durations or numbers in 16 fixed buckets, with their sum.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [Counter; 16],
-    sum_ns: Counter,
+    sum: Counter,
 }
 
 impl Histogram {
@@ -108,13 +112,20 @@ impl Histogram {
         let ns = u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
         let bucket = bounds_us.iter().position(|&b| ns <= b * 1_000).unwrap_or(15);
         self.buckets[bucket].add(1);
-        self.sum_ns.add(ns);
+        self.sum.add(ns);
     }
 
-    /// The count of each bucket (not cumulative) and the sum of all durations in nanoseconds.
+    /// Counts a number in the first bucket whose bound is not below it.
+    pub fn count(&self, bounds: &[u64; 15], n: u64) {
+        let bucket = bounds.iter().position(|&b| n <= b).unwrap_or(15);
+        self.buckets[bucket].add(1);
+        self.sum.add(n);
+    }
+
+    /// The count of each bucket (not cumulative) and the sum of all: of durations in nanoseconds.
     #[must_use]
     pub fn read(&self) -> ([u64; 16], u64) {
-        (std::array::from_fn(|i| self.buckets[i].get()), self.sum_ns.get())
+        (std::array::from_fn(|i| self.buckets[i].get()), self.sum.get())
     }
 }
 
@@ -131,6 +142,17 @@ mod tests {
         let (buckets, sum_ns) = histogram.read();
         assert_eq!((buckets[0], buckets[1], buckets[14], buckets[15]), (2, 1, 1, 1));
         assert_eq!(sum_ns, 7_200_001_002_000);
+    }
+
+    #[test]
+    fn a_number_counts_as_it_is() {
+        let histogram = Histogram::default();
+        for n in [0, 1, 3, 10_000_000, 10_000_001] {
+            histogram.count(&MESSAGE_BOUNDS, n);
+        }
+        let (buckets, sum) = histogram.read();
+        assert_eq!((buckets[0], buckets[1], buckets[3], buckets[14], buckets[15]), (1, 1, 1, 1, 1));
+        assert_eq!(sum, 20_000_005);
     }
 
     #[test]

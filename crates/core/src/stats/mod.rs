@@ -4,12 +4,14 @@
 //! They belong to ids and outlive snapshots, so that a new snapshot never forgets what is in flight.
 
 mod counter;
+mod departures;
 mod endpoint;
 mod listener;
 mod service;
 mod worker;
 
-pub use counter::{Counter, DURATION_BOUNDS_US, Gauge, Histogram, TURN_BOUNDS_US, Tally};
+pub use counter::{Counter, DURATION_BOUNDS_US, Gauge, Histogram, MESSAGE_BOUNDS, TURN_BOUNDS_US, Tally};
+pub use departures::{ClientName, MOST_DEPARTED, RETURN_WINDOW};
 pub use endpoint::{EndpointCell, EndpointStats};
 pub use listener::{ListenerCell, ListenerStats};
 pub use service::{MessageDirection, ServiceCell, ServiceStats};

@@ -39,6 +39,7 @@ pub struct ServiceCell {
     messages: [Counter; MessageDirection::ALL.len()],
     websockets: Gauge,
     websocket_durations: Histogram,
+    websockets_come_back: Counter,
 }
 
 impl ServiceCell {
@@ -71,6 +72,11 @@ impl ServiceCell {
     pub fn websocket_ended(&self, age: Duration) {
         self.websockets.fall();
         self.websocket_durations.record(&DURATION_BOUNDS_US, age);
+    }
+
+    /// A client has a WebSocket that had lost one a short while ago.
+    pub fn websocket_came_back(&self) {
+        self.websockets_come_back.add(1);
     }
 
     /// An exchange was sent to another endpoint for this reason.
@@ -110,6 +116,12 @@ impl ServiceStats {
     /// Each worker's histogram of the durations of WebSockets, over [`DURATION_BOUNDS_US`].
     pub fn websocket_durations(&self) -> impl Iterator<Item = &Histogram> {
         self.0.iter().map(|c| &c.websocket_durations)
+    }
+
+    /// WebSockets of clients that had lost one a short while before.
+    #[must_use]
+    pub fn websockets_come_back_total(&self) -> u64 {
+        self.0.iter().map(|c| c.websockets_come_back.get()).sum()
     }
 
     /// Exchanges that ended so without an endpoint.

@@ -15,6 +15,7 @@ use evenkeel_core::event::ConnectionFigures;
 use evenkeel_core::id::{EndpointId, ServiceId};
 use evenkeel_core::limits::Limits;
 use evenkeel_core::reason::CloseReason;
+use evenkeel_core::session::SessionProtocol;
 use evenkeel_core::snapshot::Listener;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::{HeaderLimits, HeaderList, HeaderStore, IndexPolicy};
@@ -101,6 +102,8 @@ pub(crate) struct ClientSide {
     pub(crate) deadlines: Deadlines,
     /// What the handshake ended with, where TLS ends here.
     pub(crate) secured: Option<Box<Secured>>,
+    /// What it counts as.
+    pub(crate) protocol: SessionProtocol,
     /// It sent GOAWAY: the session ends with its last exchange.
     pub(crate) is_leaving: bool,
 }
@@ -356,6 +359,8 @@ impl Conn {
                 let taken = self.streams.len() as u32 + u.cancelled.as_ref().map_or(0, |c| c.len());
                 match &self.speech {
                     Speech::Http2(http2) => most.min(http2.peer.max_concurrent_streams).saturating_sub(taken),
+                    // What came unasked would be taken for the beginning of an answer.
+                    Speech::Http1(http1) if !http1.tail.is_empty() => 0,
                     _ => 1_u32.saturating_sub(taken),
                 }
             }
@@ -513,7 +518,10 @@ impl Conn {
     /// Whether the end of what is under way to the peer would be taken from the end of the connection.
     pub(crate) fn ends_by_closing(&self) -> bool {
         match &self.speech {
-            Speech::Http1(http1) => http1.writing == Writing::UntilClose,
+            Speech::Http1(http1) => {
+                let may_be_tunnel = !self.is_client() && http1.to.asked_upgrade.is_some();
+                http1.writing == Writing::UntilClose || may_be_tunnel
+            }
             Speech::Raw => true,
             Speech::Http2(_) | Speech::Unknown => false,
         }

@@ -44,8 +44,8 @@ impl Engine {
         let is_cut = !ex.client.backlog.is_empty() || ex.upstream.announced.is_some_and(|left| left > 0);
         let mut reset = (!ex.client.is_received).then_some(ErrorCode::NoError);
         let Some((key, stream)) = ex.client.at else { return self.finish(now, exchange, outcome) };
+        self.exchange_failed(key);
         let conn = &mut self.conns[key];
-        conn.figures.failed += 1;
         if let Some(http1) = conn.http1_mut().filter(|_| reset.is_some()) {
             http1.is_last = true;
         }

@@ -148,9 +148,8 @@ impl Engine {
     /// A request whose headers break the rules (RFC 9113 §8.1.1).
     fn bad_request(&mut self, now: Moment, key: ConnKey, stream: u32, list: HeaderList) {
         self.give_list(list);
-        let conn = &mut self.conns[key];
-        conn.figures.failed += 1;
-        if let Some(client) = conn.client() {
+        self.exchange_failed(key);
+        if let Some(client) = self.conns[key].client() {
             client.listener.stats.cell(self.worker).exchange_ended_unrouted(ExchangeOutcome::BadRequest);
         }
         self.refuse_request(now, key, stream, ErrorCode::ProtocolError, 400, "headers that break the rules");

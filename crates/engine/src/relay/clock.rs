@@ -159,7 +159,8 @@ impl Engine {
         let Some(client) = conn.client_mut() else { return };
         client.recorded = now;
         let (listener, peer, session) = (client.listener.id, client.peer, client.session);
-        self.tell(EventKind::SessionGoesOn { listener, peer, session, figures });
+        let protocol = client.protocol;
+        self.tell(EventKind::SessionGoesOn { listener, peer, session, protocol, figures });
     }
 
     /// Wakes the client's connection when this deadline of one of its exchanges comes. The connection's timer stands for

@@ -201,14 +201,9 @@ impl Engine {
         self.reader_bytes -= conn.unread_bytes();
         conn.figures.age = now.since(conn.opened);
         let (figures, detail) = (conn.figures, conn.detail);
+        let (is_abort, is_gone) = (conn.is_aborted, conn.input == Input::Gone);
         match conn.role {
-            Role::Client(client) => {
-                self.clients -= 1;
-                self.stats.sessions.set(self.clients as u64);
-                client.listener.stats.cell(self.worker).session_ended(reason, figures.age);
-                let (listener, peer, session) = (client.listener.id, client.peer, client.session);
-                self.tell(EventKind::SessionEnded { listener, peer, session, reason, detail, figures });
-            }
+            Role::Client(_) => self.session_ended(conn, reason),
             Role::Upstream(upstream) => {
                 self.stats.upstream_closed(reason);
                 if let Some(cancelled) = &upstream.cancelled {
@@ -218,8 +213,8 @@ impl Engine {
                 self.tell(EventKind::UpstreamClosed { service, endpoint, address, reason, detail, figures });
             }
         }
-        if let Some(is_polite) = close.filter(|_| conn.input != Input::Gone) {
-            self.actions.push(Action::Close { conn: key, is_polite, is_abort: conn.is_aborted });
+        if let Some(is_polite) = close.filter(|_| !is_gone) {
+            self.actions.push(Action::Close { conn: key, is_polite, is_abort });
         }
         self.settle(now);
     }

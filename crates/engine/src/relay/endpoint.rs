@@ -162,7 +162,7 @@ impl Engine {
         self.stay(exchange);
         self.end_retry(exchange);
         if head.status == 200 && !is_end {
-            self.follow_events(exchange, &list);
+            self.follow_events(now, exchange, &list);
         }
         let ex = &mut self.exchanges[exchange];
         ex.is_answered = true;

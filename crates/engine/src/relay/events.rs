@@ -4,6 +4,7 @@
 use super::Engine;
 use crate::keys::ExchangeKey;
 use evenkeel_core::stats::MessageDirection;
+use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::{HeaderList, Name};
 use evenkeel_wire::sse::EventTracker;
 
@@ -18,10 +19,11 @@ fn is_event_stream(content_type: &[u8]) -> bool {
 
 impl Engine {
     /// Follows the events of an answer with these headers, if it has any. What is encoded cannot be followed.
-    pub(super) fn follow_events(&mut self, exchange: ExchangeKey, list: &HeaderList) {
+    pub(super) fn follow_events(&mut self, now: Moment, exchange: ExchangeKey, list: &HeaderList) {
         let is_stream = list.find(Name::ContentType, &self.store).is_some_and(is_event_stream);
         if is_stream && list.find(Name::ContentEncoding, &self.store).is_none() {
             self.exchanges[exchange].events = Some(Box::new(EventTracker::new()));
+            self.lasts(now, exchange);
         }
     }
 
@@ -30,8 +32,18 @@ impl Engine {
         let ex = &mut self.exchanges[exchange];
         let Some(tracker) = &mut ex.events else { return };
         let ended = tracker.take(part).events;
-        if let Some(state) = self.services.get(ex.service).filter(|_| ended > 0) {
+        if ended == 0 {
+            return;
+        }
+        let (client, upstream) = (ex.client.at, ex.upstream.at);
+        if let Some(state) = self.services.get(ex.service) {
             state.service.stats.cell(self.worker).messages(MessageDirection::Down, ended);
+        }
+        if let Some(conn) = client.and_then(|(key, _)| self.conns.get_mut(key)) {
+            conn.figures.messages_out += ended;
+        }
+        if let Some(conn) = upstream.and_then(|(key, _)| self.conns.get_mut(key)) {
+            conn.figures.messages_in += ended;
         }
     }
 }

@@ -50,6 +50,9 @@ impl Engine {
     }
 
     fn leave(&mut self, now: Moment, exchange: ExchangeKey, side: Side, code: Option<ErrorCode>) {
+        if side == Side::Client {
+            self.lasted(now, exchange);
+        }
         let ex = &mut self.exchanges[exchange];
         let client = ex.client.at;
         let is_early = !ex.is_answered && now.since(ex.sent) < EARLY;
@@ -214,6 +217,8 @@ impl Engine {
                 Speech::Http1(http1) => http1.reading = Reading::Head,
                 Speech::Http2(_) | Speech::Unknown => {}
             }
+            // What was not read for the sake of the last exchange's client is of no concern to the next one.
+            self.resume(key);
             let reason = match (goaway, is_retiring) {
                 (Some(_), _) => Some(CloseReason::UpstreamGoAway),
                 (None, true) => Some(CloseReason::Rotated),
@@ -234,6 +239,9 @@ impl Engine {
         match side {
             Side::Client => {
                 let client = self.exchanges[exchange].client.at;
+                if let Some((key, _)) = client {
+                    self.exchange_failed(key);
+                }
                 self.leave_upstream(now, exchange, Some(ErrorCode::Cancel));
                 self.leave_client(now, exchange, Some(code));
                 self.finish(now, exchange, ExchangeOutcome::BadRequest);
@@ -264,6 +272,9 @@ impl Engine {
 
     /// The endpoint reset its stream: the client hears the same code.
     pub(super) fn pass_reset(&mut self, now: Moment, exchange: ExchangeKey, code: ErrorCode) {
+        if let Some((key, _)) = self.exchanges[exchange].client.at {
+            self.exchange_failed(key);
+        }
         self.leave_upstream(now, exchange, None);
         // REFUSED_STREAM would tell the client that nothing was processed, which holds only before an answer, and only
         // if nobody else may have processed it before.

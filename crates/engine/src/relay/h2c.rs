@@ -5,6 +5,7 @@
 use super::Engine;
 use crate::conn::{Conn, Phase, Speech};
 use crate::keys::ConnKey;
+use evenkeel_core::session::SessionProtocol;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::detect::PREFACE;
 use evenkeel_wire::hpack::HeaderList;
@@ -37,6 +38,7 @@ impl Engine {
         conn.output.buffer(&mut self.buffers).extend_from_slice(SWITCHING);
         conn.speak(speech);
         conn.phase = Phase::Greeting;
+        self.session_speaks(key, SessionProtocol::Http2);
         self.greet(now, key);
         let header = self.timeouts_of(key).header;
         self.arm_conn(key, self.conns[key].opened + header);

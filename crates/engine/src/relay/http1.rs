@@ -84,7 +84,7 @@ impl Engine {
                 Reading::Head if is_client => self.request_head(now, key, &input[at..]),
                 Reading::Head => self.response_head(now, key, &input[at..]),
                 Reading::Done if is_client => Step::Wait,
-                Reading::Done => self.left_over(now, key),
+                Reading::Done => self.left_over(now, key, input.len() - at),
                 Reading::Trailers => self.trailer_section(now, key, &input[at..]),
                 Reading::Length(_) | Reading::Chunked(_) | Reading::UntilClose => {
                     self.body_part(now, key, &input[at..])
@@ -174,7 +174,7 @@ impl Engine {
                 FirstBytes::Http2 | FirstBytes::Other => {}
             }
         }
-        let Some(exchange) = self.current(key) else { return self.left_over(now, key) };
+        let Some(exchange) = self.current(key) else { return self.left_over(now, key, input.len()) };
         let mut list = self.take_list();
         let limits = head_limits(&self.limits);
         let Some(http1) = self.conns[key].http1_mut() else { return Step::Over };
@@ -304,14 +304,14 @@ impl Engine {
     }
 
     /// Bytes of an endpoint that belong to no answer: the connection is of no further use.
-    fn left_over(&mut self, now: Moment, key: ConnKey) -> Step {
+    fn left_over(&mut self, now: Moment, key: ConnKey, bytes: usize) -> Step {
         if self.current(key).is_none() {
             self.conns[key].detail = Some("bytes that answer no request");
             self.end_conn(now, key, CloseReason::BadMessage, None);
         } else if let Some(http1) = self.conns[key].http1_mut() {
             http1.is_last = true;
         }
-        Step::Over
+        Step::Took(bytes)
     }
 
     /// The exchange of a client's message is over: the next one, or the end.
@@ -450,8 +450,8 @@ impl Engine {
     ) {
         let conn = &mut self.conns[key];
         conn.detail = Some(why);
-        conn.figures.failed += 1;
-        if let Some(client) = conn.client() {
+        self.exchange_failed(key);
+        if let Some(client) = self.conns[key].client() {
             client.listener.stats.cell(self.worker).exchange_ended_unrouted(ExchangeOutcome::BadRequest);
         }
         let mut list = self.take_list();

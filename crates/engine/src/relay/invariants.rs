@@ -173,9 +173,13 @@ impl Engine {
             return Err(format!("{} messages at once", conn.streams.len()));
         }
         let is_idle = conn.is_idle() && conn.phase == Phase::Open && !conn.is_client();
-        if is_idle && conn.http1().is_some_and(|h| !h.tail.is_empty() || !matches!(h.reading, Reading::Head))
+        if is_idle
+            && conn.http1().is_some_and(|h| {
+                (!h.tail.is_empty() && conn.free_streams(1) > 0) || !matches!(h.reading, Reading::Head)
+            })
         {
-            return Err("an idle upstream stands inside a message".to_owned());
+            let reading = conn.http1().map(|h| (h.reading, h.tail.len()));
+            return Err(format!("an idle upstream stands inside a message: {reading:?}"));
         }
         if conn.ends_output && conn.output.is_empty() && !conn.is_closing() && !conn.is_dirty {
             return Err("the end of our side was forgotten".to_owned());
@@ -195,7 +199,11 @@ impl Engine {
             .iter()
             .any(|(_, exchange)| self.exchanges.get(exchange).is_some_and(|ex| ex.leg(side).is_held_back));
         let will_go_on = has_unread || is_held_back;
-        if will_go_on { Ok(()) } else { Err("is not read, for no reason".to_owned()) }
+        if will_go_on {
+            Ok(())
+        } else {
+            Err(format!("is not read, for no reason: {:?}, {} streams", conn.phase, conn.streams.len()))
+        }
     }
 
     /// Whether a leg's connection has windows.

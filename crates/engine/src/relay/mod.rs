@@ -2,10 +2,12 @@
 //!
 //! The files follow an exchange: `receive` (bytes to frames), `client` (a request begins), `dispatch` (pick, pool,
 //! queue), `endpoint` (the answer), `retry` (another endpoint instead), `data`, `windows` and `stall` (bodies),
-//! `tunnel` and `websocket` (bytes both ways), `finish` and `answer` (its end, and what we say of a failure), `close` (the end of a connection); then what guards
-//! the worker: `cancel` (streams that nobody wants any more), `relief` (memory budgets); and what acts on sessions from
-//! outside: `drain`, `refresh` (snapshots), `clock` (deadlines). Beside the way stand `secured` and `learn` (what is spoken,
-//! by TLS or by trying), `introduction` (by a PROXY protocol header), `spliced` (tunnels in bulk), `h2c` (from HTTP/1 to HTTP/2), `events` (server-sent) and `grpc_web` (its translation).
+//! `tunnel` and `websocket` (bytes both ways), `finish` and `answer` (its end, and what we say of a failure), `close` (the
+//! end of a connection); then what guards the worker: `cancel` (streams that nobody wants any more), `relief` (memory
+//! budgets); what acts on sessions from outside: `drain`, `refresh` (snapshots), `clock` (deadlines); and what tells of
+//! them: `session`, `listing`. Beside the way stand `secured` and `learn` (what is spoken, by TLS or by trying),
+//! `introduction` (by a PROXY protocol header), `spliced` (tunnels in bulk), `h2c` (from HTTP/1 to HTTP/2), `events`
+//! (server-sent) and `grpc_web` (its translation).
 
 mod answer;
 mod cancel;
@@ -24,11 +26,13 @@ mod http1;
 mod introduction;
 mod invariants;
 mod learn;
+mod listing;
 mod receive;
 mod refresh;
 mod relief;
 mod retry;
 mod secured;
+mod session;
 mod spliced;
 mod stall;
 mod tunnel;
@@ -56,6 +60,7 @@ use evenkeel_core::limits::Limits;
 use evenkeel_core::policy::{AcceptProxyProtocol, ListenerProtocol, Timeouts, Transport};
 use evenkeel_core::reason::{CloseReason, Limit, NoPickReason};
 use evenkeel_core::retry_budget::RetryBudget;
+use evenkeel_core::session::SessionProtocol;
 use evenkeel_core::snapshot::{Service, Snapshot};
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
@@ -250,6 +255,7 @@ impl Engine {
             places_held: 0,
             deadlines: Deadlines::default(),
             secured: None,
+            protocol: SessionProtocol::Unknown,
             is_leaving: false,
         };
         let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, Speech::Unknown, now));

@@ -5,7 +5,6 @@ use super::close::UNHEARD_BYTES;
 use super::drain::PING as DRAIN_PING;
 use crate::conn::{Conn, GoAwaySent, Phase, Role, Speech};
 use crate::keys::ConnKey;
-use evenkeel_core::event::EventKind;
 use evenkeel_core::policy::ListenerProtocol;
 use evenkeel_core::reason::{CloseReason, Limit};
 use evenkeel_core::time::Moment;
@@ -97,17 +96,6 @@ impl Engine {
     pub(super) fn protocol_of(&self, key: ConnKey) -> ListenerProtocol {
         let Some(client) = self.conns[key].client() else { return ListenerProtocol::Http };
         self.snapshot.listener(client.listener.id).unwrap_or(&client.listener).policy.protocol
-    }
-
-    /// It is known what a client speaks.
-    pub(super) fn begin_session(&mut self, key: ConnKey, phase: Phase, speech: Speech) {
-        let conn = &mut self.conns[key];
-        conn.phase = phase;
-        conn.speak(speech);
-        if let Role::Client(c) = &conn.role {
-            let (listener, peer, session) = (c.listener.id, c.peer, c.session);
-            self.tell(EventKind::SessionStarted { listener, peer, session });
-        }
     }
 
     fn frames(&mut self, now: Moment, key: ConnKey, bytes: &[u8]) {

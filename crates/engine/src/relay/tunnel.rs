@@ -124,6 +124,7 @@ impl Engine {
         self.backlog_bytes += ex.upstream.backlog.push(&ex.replay);
         ex.upstream.ends_after_backlog = ex.client.is_received;
         self.stands(now, exchange);
+        self.lasts(now, exchange);
         self.flush_leg(now, exchange, Side::Upstream);
     }
 

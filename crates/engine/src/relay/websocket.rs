@@ -17,6 +17,7 @@ use crate::websocket::{Boundary, End, Passed, Pings, WebSocket};
 use evenkeel_core::balancer::Report;
 use evenkeel_core::policy::UpstreamProtocol;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
+use evenkeel_core::session::SessionProtocol;
 use evenkeel_core::stats::MessageDirection;
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::{Field, HeaderList, HeaderStore, Name};
@@ -243,6 +244,7 @@ impl Engine {
             // A request that asks for a WebSocket has no body, but its stream goes on.
             (self.exchanges[exchange].client.is_received, has_ended) = (false, false);
             let unread = self.speak_raw(client);
+            self.session_speaks(client, SessionProtocol::WebSocket);
             self.resume(client);
             unread
         } else {
@@ -302,6 +304,7 @@ impl Engine {
             ex.deadline = at;
             self.arm_exchange(exchange, at);
         }
+        self.lasts(now, exchange);
     }
 
     /// Bytes of a WebSocket, of which those go on that may.

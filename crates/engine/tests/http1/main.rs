@@ -7,11 +7,13 @@ mod bodies;
 mod connections;
 mod cuts;
 mod events;
+mod found_by_simulation;
 mod learning;
 mod limits;
 #[allow(dead_code, reason = "shared with the regressions")]
 #[path = "../regressions/peer.rs"]
 mod peer;
+mod sessions;
 mod upgrades;
 mod web;
 mod world;

@@ -48,6 +48,8 @@ pub(crate) struct Wire {
     unread: Vec<u8>,
     pub(crate) is_closed: bool,
     pub(crate) is_cut: bool,
+    /// It ended with RST.
+    pub(crate) is_aborted: bool,
     pub(crate) has_fin: bool,
     /// It takes nothing.
     pub(crate) is_stuck: bool,
@@ -63,6 +65,7 @@ pub(crate) struct World {
     wires: Vec<(ConnKey, Wire)>,
     writer: EndpointSetWriter,
     pub(crate) stats: Arc<ServiceStats>,
+    listener: Arc<Listener>,
     worker: Arc<WorkerStats>,
 }
 
@@ -97,7 +100,8 @@ impl World {
             endpoints: Arc::clone(writer.current()),
             stats: Arc::clone(&stats),
         };
-        let snapshot = Snapshot { services: vec![Arc::new(service)], listeners: vec![Arc::new(listener)] };
+        let listener = Arc::new(listener);
+        let snapshot = Snapshot { services: vec![Arc::new(service)], listeners: vec![Arc::clone(&listener)] };
         let setup = EngineSetup {
             worker: WorkerIndex(0),
             seed: 7,
@@ -222,10 +226,10 @@ impl World {
         for action in actions {
             match action {
                 Action::Connect { conn, address, .. } => self.asked.push((conn, address)),
-                Action::Close { conn, is_polite, .. } => {
+                Action::Close { conn, is_polite, is_abort } => {
                     self.asked.retain(|(key, _)| *key != conn);
                     if let Some((_, wire)) = self.wires.iter_mut().find(|(key, _)| *key == conn) {
-                        (wire.is_closed, wire.is_cut) = (true, !is_polite);
+                        (wire.is_closed, wire.is_cut, wire.is_aborted) = (true, !is_polite, is_abort);
                     }
                 }
                 Action::EndOutput { conn } => self.wire(conn).has_fin = true,
@@ -247,6 +251,10 @@ impl World {
             }
             self.engine.wrote(self.now, key, bytes.len());
         }
+    }
+
+    pub(crate) fn listener_stats(&self) -> Arc<ListenerStats> {
+        Arc::clone(&self.listener.stats)
     }
 
     pub(crate) fn refused(&self, limit: Limit) -> u64 {

@@ -1,5 +1,6 @@
 //! What others tell a worker: the only way into its thread.
 
+use super::SessionPage;
 use super::transport::TlsContexts;
 use evenkeel_core::id::ListenerId;
 use evenkeel_core::snapshot::Snapshot;
@@ -7,6 +8,7 @@ use evenkeel_core::time::Moment;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
 
 /// Something to do for a worker.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(super) enum Command {
     Drain { deadline: Moment },
     /// No connection follows this.
     AcceptingEnded,
+    /// Some of the sessions, from this place of the table on, are to be told.
+    List { from: usize, most: usize, answer: oneshot::Sender<SessionPage> },
 }
 
 /// A worker's inbox.

@@ -4,6 +4,7 @@
 
 mod acceptor;
 mod inbox;
+mod pauses;
 mod pipes;
 mod sockets;
 pub mod transport;
@@ -27,10 +28,11 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use transport::TlsContexts;
 use worker::{Shared, Worker};
 
-pub use evenkeel_engine::DrainProgress as DrainReport;
+pub use evenkeel_engine::{DrainProgress as DrainReport, OpenSession};
 
 /// Connections that the kernel holds for us until they are accepted.
 const BACKLOG: i32 = 4096;
@@ -56,6 +58,15 @@ pub struct BindError {
     pub address: SocketAddr,
     /// What the kernel said.
     pub source: std::io::Error,
+}
+
+/// Some of a worker's sessions.
+#[derive(Debug, Default)]
+pub struct SessionPage {
+    /// Those that were found.
+    pub sessions: Vec<OpenSession>,
+    /// The place of the worker's table to go on from; `None` behind the last one.
+    pub next: Option<usize>,
 }
 
 /// The running threads, as the control side sees them.
@@ -212,6 +223,23 @@ impl DataPlane {
             }
         }
         sum
+    }
+
+    /// Threads that serve sessions.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Asks a worker for up to `most` of its sessions, from this place of its table on. It answers in its next turn, which
+    /// stays short: fewer may come than there are. No answer comes from a worker that is not there, or has ended.
+    #[must_use]
+    pub fn list_sessions(&self, worker: usize, from: usize, most: usize) -> oneshot::Receiver<SessionPage> {
+        let (answer, page) = oneshot::channel();
+        if let Some(worker) = self.workers.get(worker) {
+            worker.inbox.send(Command::List { from, most, answer });
+        }
+        page
     }
 
     /// The first worker whose turn has lasted longer than `limit`, if any.

@@ -153,10 +153,19 @@ pub struct Tunnel {
     pub has_heard_end: [bool; 2],
     /// Somebody broke it.
     pub is_broken: bool,
+    /// A close frame of Evenkeel's own came.
+    is_closed: [bool; 2],
     is_met: bool,
 }
 
+/// First byte of a close frame (RFC 6455 §5.5.1).
+const CLOSE_FRAME: u8 = 0x88;
+
 impl Tunnel {
+    fn is_websocket(&self) -> bool {
+        !self.bytes[0].starts_with(super::tunnel::MARK)
+    }
+
     /// All went both ways.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -310,13 +319,19 @@ impl Ledger {
     /// They are not the next ones of the other side.
     pub fn tunnel_got(&mut self, number: usize, side: usize, bytes: &[u8]) -> Result<(), String> {
         let tunnel = &mut self.tunnels[number];
-        let got = &mut tunnel.got[side];
-        if !tunnel.bytes[side ^ 1][*got..].starts_with(bytes) {
-            let some = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
-            return Err(format!("tunnel {number}: side {side} got other bytes from {got} on: {some:?}"));
+        let (is_websocket, got) = (tunnel.is_websocket(), tunnel.got[side]);
+        let next = &tunnel.bytes[side ^ 1][got..];
+        let same = next.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+        tunnel.got[side] += same;
+        if same == bytes.len() || tunnel.is_closed[side] {
+            return Ok(());
         }
-        *got += bytes.len();
-        Ok(())
+        if is_websocket && bytes[same] == CLOSE_FRAME {
+            (tunnel.is_closed[side], tunnel.is_broken) = (true, true);
+            return Ok(());
+        }
+        let some = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
+        Err(format!("tunnel {number}: side {side} got other bytes from {got} on: {some:?}"))
     }
 
     /// The end came to a side.
@@ -326,7 +341,10 @@ impl Ledger {
     pub fn tunnel_ended(&mut self, number: usize, side: usize) -> Result<(), String> {
         let tunnel = &mut self.tunnels[number];
         let (got, whole) = (tunnel.got[side], tunnel.bytes[side ^ 1].len());
-        if got < whole || !tunnel.has_finished[side ^ 1] {
+        // A WebSocket's frames say themselves whether they are whole.
+        if tunnel.is_websocket() {
+            tunnel.is_broken |= got < whole;
+        } else if got < whole || !tunnel.has_finished[side ^ 1] {
             return Err(format!("tunnel {number}: side {side} hears an end at {got} of {whole} bytes"));
         }
         tunnel.has_heard_end[side] = true;

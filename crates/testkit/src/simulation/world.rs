@@ -334,7 +334,8 @@ impl<'a> World<'a> {
                 Outcome::ConnectionLost => {
                     self.has_drained && client.is_http1() && request.attempts.is_empty()
                 }
-                Outcome::Failed(_) => false,
+                // Not every endpoint changes the protocol.
+                Outcome::Failed(_) => request.tunnel.is_some(),
             };
             let is_honest = client.is_honest();
             if self.scenario.is_healthy && is_honest && !is_well {

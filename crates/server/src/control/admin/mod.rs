@@ -1,9 +1,10 @@
-//! The admin API: health, metrics, services and the event stream, over HTTP/1.
+//! The admin API: health, metrics, services, connections and the event stream, over HTTP/1.
 //!
 //! Reads [`State`] and changes nothing. The full API is for loopback only and refuses requests whose `Host` is not a
 //! loopback name, so that no web page can reach it by rebinding a DNS name; the public one serves health and metrics.
 
 mod answer;
+mod connections;
 mod context;
 mod events;
 mod health;
@@ -37,6 +38,7 @@ fn router(state: Arc<State>, scope: Scope) -> Router {
         Scope::Public => public,
         Scope::Full => public
             .route("/api/v1/services", get(services::services))
+            .route("/api/v1/connections", get(connections::connections))
             .route("/api/v1/events", get(events::events)),
     };
     let routes = routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(admin);

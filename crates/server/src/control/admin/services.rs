@@ -50,7 +50,7 @@ struct EndpointView {
     ejected: bool,
     /// Until the endpoint may be picked again; null if it is not ejected.
     ejected_for_ms: Option<u64>,
-    /// Client connections that belong to the endpoint; an HTTP session belongs to none.
+    /// WebSockets and tunnels, which stay with the endpoint.
     sessions: u64,
     upstreams: u64,
     active_exchanges: u64,
@@ -95,7 +95,7 @@ fn endpoint(endpoint: &Endpoint, now: Moment) -> EndpointView {
         state: state_code(spec.state),
         ejected,
         ejected_for_ms: ejected.then(|| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
-        sessions: 0,
+        sessions: stats.sessions(),
         upstreams: stats.upstreams(),
         active_exchanges: stats.active_exchanges(),
         requests_total: stats.requests_total(),

@@ -91,6 +91,7 @@ fn services_show_their_endpoints_and_load() {
             cell.exchange_began();
             cell.exchange_ended(ExchangeOutcome::UpstreamReset);
             cell.upstream_opened();
+            cell.session_began();
             cell.set_latency_ewma_ns(2_500_000);
         }
         let (status, body) = api.get_json("/api/v1/services").await;
@@ -103,7 +104,7 @@ fn services_show_their_endpoints_and_load() {
             ("zone", Value::Null),
             ("weight", json!(1)),
             ("state", json!("ready")),
-            ("sessions", json!(0)),
+            ("sessions", json!(1)),
             ("upstreams", json!(1)),
             ("active_exchanges", json!(1)),
             ("requests_total", json!(2)),
@@ -112,6 +113,20 @@ fn services_show_their_endpoints_and_load() {
             ("ejected", json!(false)),
         ] {
             assert_eq!(endpoint.get(field), Some(&value), "{field}");
+        }
+    });
+}
+
+#[test]
+fn connections_are_asked_of_the_workers_and_a_wrong_question_is_refused() {
+    on_runtime(async {
+        let api = Api::start(Scope::Full).await;
+        let none = (200, json!({ "connections": [], "next": null }));
+        assert_eq!(api.get_json("/api/v1/connections").await, none);
+        assert_eq!(api.get_json("/api/v1/connections?limit=1000&after=0-0").await, none);
+        for wrong in ["limit=0", "limit=1001", "limit=x", "after=x", "page=2"] {
+            let (status, body) = api.get_json(&format!("/api/v1/connections?{wrong}")).await;
+            assert_eq!((status, &body["error"]), (400, &json!("bad_query")), "{wrong}");
         }
     });
 }
@@ -133,7 +148,7 @@ fn the_public_address_serves_health_and_metrics_only() {
         for path in ["/livez", "/metrics"] {
             assert_eq!(api.get(path).await.0, 200);
         }
-        for path in ["/api/v1/services", "/api/v1/events", "/"] {
+        for path in ["/api/v1/services", "/api/v1/connections", "/api/v1/events", "/"] {
             let (status, body) = api.get_json(path).await;
             assert_eq!((status, &body["error"]), (404, &json!("not_found")));
         }

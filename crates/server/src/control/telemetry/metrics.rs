@@ -5,8 +5,11 @@
 use crate::control::state::State;
 use evenkeel_core::endpoint::Endpoint;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, PickReason, RetryReason};
-use evenkeel_core::snapshot::Snapshot;
-use evenkeel_core::stats::{DURATION_BOUNDS_US, Histogram, MemoryPart, MessageDirection, TURN_BOUNDS_US};
+use evenkeel_core::session::{LongLived, SessionProtocol};
+use evenkeel_core::snapshot::{Listener, Snapshot};
+use evenkeel_core::stats::{
+    DURATION_BOUNDS_US, Histogram, MESSAGE_BOUNDS, MemoryPart, MessageDirection, TURN_BOUNDS_US,
+};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
@@ -19,9 +22,6 @@ use std::time::SystemTime;
 
 /// The `Content-Type` of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// The protocol of every session so far.
-const PROTOCOL: (&str, &str) = ("protocol", "http2");
 
 /// Everything that is measured.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Collector for Reader {
     }
 }
 
-/// The plain names that dashboards in the wild query, without the prefix.
+/// The plain names that dashboards in the wild ask for, without the prefix.
 struct PlainReader {
     state: Arc<State>,
 }
@@ -84,21 +84,7 @@ impl fmt::Debug for PlainReader {
 
 impl Collector for PlainReader {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let snapshot = self.state.snapshot.load();
-        let mut page = Page { encoder: &mut encoder };
-        let mut active =
-            page.family("websocket_connections_active", "WebSockets that stand", MetricType::Gauge)?;
-        for s in &snapshot.services {
-            active.count([("service", &s.name)], s.stats.websockets())?;
-        }
-        let help = "How long WebSockets stood when they ended";
-        let mut durations =
-            page.family("websocket_connection_duration_seconds", help, MetricType::Histogram)?;
-        for s in &snapshot.services {
-            let parts = s.stats.websocket_durations();
-            durations.histogram([("service", &s.name)], &DURATION_BOUNDS_US, parts)?;
-        }
-        Ok(())
+        websockets(&mut Page { encoder: &mut encoder }, &self.state.snapshot.load())
     }
 }
 
@@ -146,46 +132,99 @@ impl Family<'_> {
     fn histogram<'h, const N: usize>(
         &mut self,
         labels: Labels<'_, N>,
-        bounds_us: &[u64; 15],
+        unit: Unit,
         parts: impl Iterator<Item = &'h Histogram>,
     ) -> fmt::Result {
-        let mut buckets: [(f64, u64); 16] =
-            std::array::from_fn(|i| (bounds_us.get(i).map_or(f64::INFINITY, |&bound| bound as f64 / 1e6), 0));
-        let mut sum_ns = 0.0;
+        self.merged(labels, &Merged::of(unit, parts))
+    }
+
+    /// A histogram that is written only once it counted.
+    fn histogram_if_any<'h, const N: usize>(
+        &mut self,
+        labels: Labels<'_, N>,
+        unit: Unit,
+        parts: impl Iterator<Item = &'h Histogram>,
+    ) -> fmt::Result {
+        let merged = Merged::of(unit, parts);
+        if merged.total() == 0 { Ok(()) } else { self.merged(labels, &merged) }
+    }
+
+    fn merged<const N: usize>(&mut self, labels: Labels<'_, N>, merged: &Merged) -> fmt::Result {
+        let (sum, total) = (merged.sum, merged.total());
+        self.encoder.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, total, &merged.buckets, None)
+    }
+}
+
+/// What a histogram counts, and in which bounds.
+#[derive(Clone, Copy)]
+enum Unit {
+    /// Durations, in bounds of microseconds; written in seconds.
+    Seconds(&'static [u64; 15]),
+    /// Numbers.
+    Number(&'static [u64; 15]),
+}
+
+/// A histogram over all workers.
+struct Merged {
+    sum: f64,
+    buckets: [(f64, u64); 16],
+}
+
+impl Merged {
+    fn of<'h>(unit: Unit, parts: impl Iterator<Item = &'h Histogram>) -> Self {
+        let (bounds, of_bound, of_sum) = match unit {
+            Unit::Seconds(bounds) => (bounds, 1e6, 1e9),
+            Unit::Number(bounds) => (bounds, 1.0, 1.0),
+        };
+        let bound = |i| bounds.get(i).map_or(f64::INFINITY, |&bound| bound as f64 / of_bound);
+        let mut merged = Self { sum: 0.0, buckets: std::array::from_fn(|i| (bound(i), 0)) };
         for part in parts {
             let (counts, sum) = part.read();
-            sum_ns += sum as f64;
-            for (bucket, count) in buckets.iter_mut().zip(counts) {
+            merged.sum += sum as f64 / of_sum;
+            for (bucket, count) in merged.buckets.iter_mut().zip(counts) {
                 bucket.1 += count;
             }
         }
-        let total = buckets.iter().map(|&(_, count)| count).sum();
-        self.encoder.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
-            sum_ns / 1e9,
-            total,
-            &buckets,
-            None,
-        )
+        merged
+    }
+
+    fn total(&self) -> u64 {
+        self.buckets.iter().map(|&(_, count)| count).sum()
     }
 }
 
 fn sessions(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
     let mut active = page.family("sessions_active", "Client connections that are open", MetricType::Gauge)?;
-    for l in &snapshot.listeners {
-        active.count([("listener", &l.name), PROTOCOL], l.stats.sessions())?;
-    }
+    each_protocol(snapshot, |labels, l, p| active.count(labels, l.stats.sessions_of(p)))?;
     let mut closed =
         page.family("sessions_closed", "Client connections that ended, by reason", MetricType::Counter)?;
-    for l in &snapshot.listeners {
+    each_protocol(snapshot, |[listener, protocol], l, p| {
         for &reason in CloseReason::ALL {
-            let labels = [("listener", &*l.name), PROTOCOL, ("reason", reason.code())];
-            closed.counter_if_any(labels, l.stats.closed_total(reason))?;
+            let labels = [listener, protocol, ("reason", reason.code())];
+            closed.counter_if_any(labels, l.stats.closed_total(p, reason))?;
         }
-    }
+        Ok(())
+    })?;
     let help = "How long client connections were open when they ended";
     let mut durations = page.family("session_duration_seconds", help, MetricType::Histogram)?;
+    let seconds = Unit::Seconds(&DURATION_BOUNDS_US);
+    each_protocol(snapshot, |labels, l, p| {
+        durations.histogram_if_any(labels, seconds, l.stats.durations(p))
+    })?;
+    let help = "Messages of WebSockets and server-sent events, both ways, of client connections that had any";
+    let mut messages = page.family("session_messages", help, MetricType::Histogram)?;
+    let number = Unit::Number(&MESSAGE_BOUNDS);
+    each_protocol(snapshot, |labels, l, p| messages.histogram_if_any(labels, number, l.stats.messages(p)))?;
+    let help = "Exchanges that failed, by what their client's connection speaks";
+    let mut failed = page.family("exchanges_failed", help, MetricType::Counter)?;
+    each_protocol(snapshot, |labels, l, p| failed.counter(labels, l.stats.failed_total(p)))?;
+    let help = "Clients that have a WebSocket, stream of events or tunnel again within 60 s of losing one";
+    let mut reconnections = page.family("reconnections", help, MetricType::Counter)?;
     for l in &snapshot.listeners {
-        durations.histogram([("listener", &l.name), PROTOCOL], &DURATION_BOUNDS_US, l.stats.durations())?;
+        for &what in LongLived::ALL {
+            let labels = [("listener", &*l.name), ("protocol", what.code())];
+            reconnections.counter(labels, l.stats.came_back_total(what))?;
+        }
     }
     let help = "Exchanges that ended before they had a service, by outcome";
     let mut unrouted = page.family("exchanges_unrouted", help, MetricType::Counter)?;
@@ -226,7 +265,11 @@ fn exchanges(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
     let mut durations =
         page.family("exchange_duration_seconds", "How long exchanges took", MetricType::Histogram)?;
     for s in &snapshot.services {
-        durations.histogram([("service", &s.name)], &DURATION_BOUNDS_US, s.stats.durations())?;
+        durations.histogram(
+            [("service", &s.name)],
+            Unit::Seconds(&DURATION_BOUNDS_US),
+            s.stats.durations(),
+        )?;
     }
     let mut picks = page.family("picks", "Endpoints that were picked, by reason", MetricType::Counter)?;
     for s in &snapshot.services {
@@ -242,13 +285,34 @@ fn exchanges(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
             retries.counter(labels, s.stats.retries_total(reason))?;
         }
     }
-    let help = "Messages of WebSockets, from the client (in) and to it (out)";
+    let help = "Messages of WebSockets and server-sent events, from clients (up) and to them (down)";
     let mut messages = page.family("messages", help, MetricType::Counter)?;
     for s in &snapshot.services {
-        for direction in MessageDirection::ALL {
+        for &direction in MessageDirection::ALL {
             let labels = [("service", &*s.name), ("direction", direction.code())];
             messages.counter(labels, s.stats.messages_total(*direction))?;
         }
+    }
+    Ok(())
+}
+
+/// WebSockets on connections of their own and on streams of HTTP/2.
+fn websockets(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
+    let mut active =
+        page.family("websocket_connections_active", "WebSockets that are open", MetricType::Gauge)?;
+    for s in &snapshot.services {
+        active.count([("service", &s.name)], s.stats.websockets())?;
+    }
+    let help = "How long WebSockets were open when they ended";
+    let mut durations = page.family("websocket_connection_duration_seconds", help, MetricType::Histogram)?;
+    for s in &snapshot.services {
+        let parts = s.stats.websocket_durations();
+        durations.histogram([("service", &s.name)], Unit::Seconds(&DURATION_BOUNDS_US), parts)?;
+    }
+    let help = "WebSockets of clients that had lost one within 60 s before";
+    let mut reconnections = page.family("websocket_reconnections", help, MetricType::Counter)?;
+    for s in &snapshot.services {
+        reconnections.counter([("service", &s.name)], s.stats.websockets_come_back_total())?;
     }
     Ok(())
 }
@@ -260,7 +324,7 @@ fn endpoints(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
     let mut active =
         page.family("endpoint_active_exchanges", "Exchanges in flight on the endpoint", MetricType::Gauge)?;
     each_endpoint(snapshot, |labels, e| active.count(labels, e.stats.active_exchanges()))?;
-    let help = "WebSockets and tunnels that the endpoint holds";
+    let help = "WebSockets and tunnels that stay with the endpoint";
     let mut sessions = page.family("endpoint_sessions", help, MetricType::Gauge)?;
     each_endpoint(snapshot, |labels, e| sessions.count(labels, e.stats.sessions()))?;
     let mut upstreams =
@@ -313,7 +377,11 @@ fn workers(page: &mut Page<'_, '_>, state: &State) -> fmt::Result {
     let mut turns =
         page.family("worker_turn_seconds", "How long workers' turns took", MetricType::Histogram)?;
     for (name, worker) in names.iter().zip(own) {
-        turns.histogram([("worker", name)], &TURN_BOUNDS_US, std::iter::once(worker.turn()))?;
+        turns.histogram(
+            [("worker", name)],
+            Unit::Seconds(&TURN_BOUNDS_US),
+            std::iter::once(worker.turn()),
+        )?;
     }
     let mut sessions =
         page.family("worker_sessions", "Client connections that are open on the worker", MetricType::Gauge)?;
@@ -357,6 +425,19 @@ fn process(page: &mut Page<'_, '_>, state: &State) -> fmt::Result {
     draining.count([], u64::from(state.is_draining.load(Relaxed)))?;
     let mut build = page.family("build", "What runs", MetricType::Info)?;
     build.encoder.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+}
+
+fn each_protocol(
+    snapshot: &Snapshot,
+    mut write: impl FnMut(Labels<'_, 2>, &Listener, SessionProtocol) -> fmt::Result,
+) -> fmt::Result {
+    for listener in &snapshot.listeners {
+        for &protocol in SessionProtocol::ALL {
+            let labels = [("listener", &*listener.name), ("protocol", protocol.code())];
+            write(labels, listener, protocol)?;
+        }
+    }
+    Ok(())
 }
 
 fn each_endpoint(
@@ -434,33 +515,49 @@ mod tests {
         let listener = snapshot.listeners[0].stats.cell(WORKER);
         listener.session_began();
         listener.session_began();
-        listener.session_ended(CloseReason::ClientClosed, Duration::from_millis(3));
-        let service = snapshot.services[0].stats.cell(WORKER);
-        service.retried(RetryReason::Timeout);
-        service.messages_passed(MessageDirection::Up, 3);
-        service.websocket_began();
-        service.websocket_began();
-        service.websocket_ended(Duration::from_secs(3));
+        listener.session_changed(SessionProtocol::Unknown, SessionProtocol::Http2);
+        listener.session_changed(SessionProtocol::Unknown, SessionProtocol::WebSocket);
+        let (age, reason) = (Duration::from_millis(3), CloseReason::ClientClosed);
+        listener.session_ended(SessionProtocol::WebSocket, reason, age);
+        listener.session_had_messages(SessionProtocol::WebSocket, 7);
+        listener.exchange_failed(SessionProtocol::Http2);
+        listener.client_came_back(LongLived::Events);
         endpoint.session_began();
+        let sockets = snapshot.services[0].stats.cell(WORKER);
+        sockets.websocket_began();
+        sockets.websocket_began();
+        sockets.websocket_ended(age);
+        sockets.websocket_came_back();
+        sockets.messages(MessageDirection::Down, 3);
+        snapshot.services[0].stats.cell(WORKER).retried(RetryReason::Timeout);
         state.count_ejection("shop \"x\"", EjectReason::Relapse);
         let series = parse(&Metrics::new(state).text());
         let labels = r#"service="shop \"x\"",endpoint="127.0.0.1:7",pod="""#;
         let web = r#"listener="web",protocol="http2""#;
+        let socket = r#"listener="web",protocol="websocket""#;
+        let of_service = r#"service="shop \"x\"""#;
+        let bucket = |le| format!(r#"evenkeel_session_messages_bucket{{le="{le}",{socket}}}"#);
         for (key, value) in [
             (format!("evenkeel_exchanges_total{{{labels},outcome=\"completed\"}}"), 1.0),
             (format!("evenkeel_endpoint_requests_total{{{labels}}}"), 2.0),
             (format!("evenkeel_endpoint_active_exchanges{{{labels}}}"), 1.0),
             (format!("evenkeel_sessions_active{{{web}}}"), 1.0),
-            (format!("evenkeel_sessions_closed_total{{{web},reason=\"client_closed\"}}"), 1.0),
-            (format!("evenkeel_session_duration_seconds_count{{{web}}}"), 1.0),
+            (format!("evenkeel_sessions_active{{{socket}}}"), 0.0),
+            (format!("evenkeel_sessions_closed_total{{{socket},reason=\"client_closed\"}}"), 1.0),
+            (format!("evenkeel_session_duration_seconds_count{{{socket}}}"), 1.0),
+            (format!("evenkeel_session_messages_sum{{{socket}}}"), 7.0),
+            (bucket("5.0"), 0.0),
+            (bucket("10.0"), 1.0),
+            (format!("evenkeel_exchanges_failed_total{{{web}}}"), 1.0),
+            (r#"evenkeel_reconnections_total{listener="web",protocol="sse"}"#.to_owned(), 1.0),
+            (format!("evenkeel_endpoint_sessions{{{labels}}}"), 1.0),
+            (format!("evenkeel_messages_total{{{of_service},direction=\"down\"}}"), 3.0),
+            (format!("websocket_connections_active{{{of_service}}}"), 1.0),
+            (format!("websocket_connection_duration_seconds_count{{{of_service}}}"), 1.0),
+            (format!("websocket_reconnections_total{{{of_service}}}"), 1.0),
             (r#"evenkeel_ejections_total{service="shop \"x\"",reason="relapse"}"#.to_owned(), 1.0),
             (r#"evenkeel_retries_total{service="shop \"x\"",reason="timeout"}"#.to_owned(), 1.0),
             (r#"evenkeel_skew{service="shop \"x\""}"#.to_owned(), 1.0),
-            (r#"evenkeel_messages_total{service="shop \"x\"",direction="in"}"#.to_owned(), 3.0),
-            (r#"evenkeel_messages_total{service="shop \"x\"",direction="out"}"#.to_owned(), 0.0),
-            (r#"websocket_connections_active{service="shop \"x\""}"#.to_owned(), 1.0),
-            (r#"websocket_connection_duration_seconds_count{service="shop \"x\""}"#.to_owned(), 1.0),
-            (format!("evenkeel_endpoint_sessions{{{labels}}}"), 1.0),
             (r#"evenkeel_limits_refused_total{limit="pending"}"#.to_owned(), 0.0),
             (r#"evenkeel_memory_bytes{part="buffered"}"#.to_owned(), 0.0),
             (format!("evenkeel_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1.0),

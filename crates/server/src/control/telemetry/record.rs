@@ -8,6 +8,7 @@ use crate::control::event::{Happening, What};
 use evenkeel_config::model::LogLevel;
 use evenkeel_core::endpoint::{EndpointSpec, EndpointState};
 use evenkeel_core::event::{ConnectionFigures, EventKind};
+use evenkeel_core::session::{SessionTls, TlsVersion};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -69,21 +70,36 @@ impl Record {
             .with("failed", figures.failed)
             .with("bytes_in", figures.bytes_in)
             .with("bytes_out", figures.bytes_out)
-            .with_websocket_figures(figures)
+            .with_messages(figures)
     }
 
-    /// Only where a WebSocket has passed: the records of all others need not be longer for it.
-    fn with_websocket_figures(self, figures: &ConnectionFigures) -> Self {
+    /// What only WebSockets and streams of events have.
+    fn with_messages(self, figures: &ConnectionFigures) -> Self {
         let mut record = self;
-        if figures.messages_in + figures.messages_out > 0 {
+        if figures.messages_in > 0 || figures.messages_out > 0 {
             record =
                 record.with("messages_in", figures.messages_in).with("messages_out", figures.messages_out);
         }
-        for (field, code) in
-            [("close_code_in", figures.close_code_in), ("close_code_out", figures.close_code_out)]
-        {
+        let codes = [("close_code_in", figures.close_code_in), ("close_code_out", figures.close_code_out)];
+        for (field, code) in codes {
             if let Some(code) = code {
                 record = record.with(field, code.get());
+            }
+        }
+        record
+    }
+
+    fn with_tls(self, tls: Option<&SessionTls>) -> Self {
+        let Some(tls) = tls else { return self };
+        let mut record = self.with("tls", tls.version.map_or("unknown", TlsVersion::code));
+        let texts = [
+            ("alpn", tls.alpn),
+            ("server_name", tls.server_name.as_deref()),
+            ("client_identity", tls.client_identity.as_deref()),
+        ];
+        for (field, text) in texts {
+            if let Some(text) = text {
+                record = record.with(field, text);
             }
         }
         record
@@ -201,20 +217,25 @@ impl Record {
 fn of_data_plane(at: SystemTime, kind: &EventKind, names: &Names) -> Record {
     let record = |event| Record::new(at, LogLevel::Info, event);
     match kind {
-        EventKind::SessionStarted { listener, peer, session } => record("session_started")
-            .with("listener", names.listener(*listener))
-            .with("session", *session)
-            .with_address("peer", *peer),
-        EventKind::SessionGoesOn { listener, peer, session, figures } => record("session_goes_on")
+        EventKind::SessionStarted { listener, peer, session, protocol, tls } => record("session_started")
             .with("listener", names.listener(*listener))
             .with("session", *session)
             .with_address("peer", *peer)
+            .with("protocol", protocol.code())
+            .with_tls(tls.as_deref()),
+        EventKind::SessionGoesOn { listener, peer, session, protocol, figures } => record("session_goes_on")
+            .with("listener", names.listener(*listener))
+            .with("session", *session)
+            .with_address("peer", *peer)
+            .with("protocol", protocol.code())
             .with_figures(figures),
-        EventKind::SessionEnded { listener, peer, session, reason, detail, figures } => {
+        EventKind::SessionEnded { listener, peer, session, protocol, tls, reason, detail, figures } => {
             record("session_ended")
                 .with("listener", names.listener(*listener))
                 .with("session", *session)
                 .with_address("peer", *peer)
+                .with("protocol", protocol.code())
+                .with_tls(tls.as_deref())
                 .with("reason", reason.code())
                 .with_detail(*detail)
                 .with_figures(figures)
@@ -308,6 +329,7 @@ mod tests {
     use super::*;
     use evenkeel_core::id::ListenerId;
     use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
+    use evenkeel_core::session::SessionProtocol;
     use evenkeel_core::time::Moment;
     use std::num::NonZeroU16;
 
@@ -319,6 +341,12 @@ mod tests {
                 listener: ListenerId(7),
                 peer: "127.0.0.1:5000".parse().unwrap(),
                 session: 3,
+                protocol: SessionProtocol::WebSocket,
+                tls: Some(Box::new(SessionTls {
+                    version: Some(TlsVersion::V1_3),
+                    alpn: Some("http/1.1"),
+                    ..SessionTls::default()
+                })),
                 reason: CloseReason::ProtocolError,
                 detail: Some("odd stream id"),
                 figures: ConnectionFigures {
@@ -327,10 +355,9 @@ mod tests {
                     failed: 1,
                     bytes_in: 10,
                     bytes_out: 20,
-                    messages_in: 4,
-                    messages_out: 0,
+                    messages_out: 5,
                     close_code_in: NonZeroU16::new(1001),
-                    close_code_out: None,
+                    ..ConnectionFigures::default()
                 },
             }),
         };
@@ -344,8 +371,10 @@ mod tests {
         assert_eq!(json["detail"], "odd stream id");
         assert_eq!(json["age_ms"], 1500);
         assert_eq!(json["bytes_out"], 20);
-        assert_eq!((&json["messages_in"], &json["messages_out"]), (&4.into(), &0.into()));
-        assert_eq!((&json["close_code_in"], json.get("close_code_out")), (&1001.into(), None));
+        assert_eq!((&json["protocol"], &json["tls"]), (&"websocket".into(), &"1.3".into()));
+        assert_eq!((&json["alpn"], &json["server_name"]), (&"http/1.1".into(), &Value::Null));
+        assert_eq!((&json["messages_in"], &json["messages_out"]), (&0.into(), &5.into()));
+        assert_eq!((&json["close_code_in"], &json["close_code_out"]), (&1001.into(), &Value::Null));
         assert!(json["ts"].as_str().unwrap().ends_with('Z'));
     }
 

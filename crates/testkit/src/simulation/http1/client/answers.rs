@@ -53,7 +53,7 @@ impl Client {
             let kind = Kind::Answer { to_head: front.is_head };
             let Some(happening) = self.reader.next(kind)? else { return Ok(()) };
             match happening {
-                Happening::Head(head) => self.head(head, around)?,
+                Happening::Head(head) => self.head(&head, around)?,
                 Happening::Body(bytes) => self.body(&bytes, around)?,
                 Happening::End(trailers) => self.whole(&trailers, around)?,
             }
@@ -61,7 +61,7 @@ impl Client {
         Ok(())
     }
 
-    fn head(&mut self, head: Head, around: &mut Surroundings) -> Result<(), String> {
+    fn head(&mut self, head: &Head, around: &mut Surroundings) -> Result<(), String> {
         let Some(front) = self.asked.front_mut() else { return Ok(()) };
         let number = front.number;
         let status = message::find(&head.fields, ":status").unwrap_or_default();

@@ -169,7 +169,7 @@ impl Conn {
             }
             let Some(happening) = self.reader.next(Kind::Request)? else { return Ok(()) };
             match happening {
-                Happening::Head(head) => self.request(head, index, habits, around)?,
+                Happening::Head(head) => self.request(&head, index, habits, around)?,
                 Happening::Body(bytes) => self.body(&bytes, around)?,
                 Happening::End(trailers) => self.request_ended(&trailers, around)?,
             }
@@ -178,7 +178,7 @@ impl Conn {
 
     fn request(
         &mut self,
-        head: Head,
+        head: &Head,
         index: u32,
         habits: &EndpointHabits,
         around: &mut Surroundings,

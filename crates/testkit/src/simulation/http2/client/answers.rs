@@ -151,6 +151,8 @@ impl Client {
                     Some(Outcome::Complete)
                 }
             }
+            // A stranger's answer was none of Evenkeel's, and was cut.
+            Reading::Own if is_end => Some(Outcome::Failed("own answer")),
             Reading::Own => return Err(format!("headers behind Evenkeel's own answer to {number}")),
         };
         outcome.map_or(Ok(()), |outcome| self.finish(id, outcome, around))
