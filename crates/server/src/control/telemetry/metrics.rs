@@ -290,7 +290,7 @@ fn exchanges(page: &mut Page<'_, '_>, snapshot: &Snapshot) -> fmt::Result {
     for s in &snapshot.services {
         for &direction in MessageDirection::ALL {
             let labels = [("service", &*s.name), ("direction", direction.code())];
-            messages.counter(labels, s.stats.messages_total(*direction))?;
+            messages.counter(labels, s.stats.messages_total(direction))?;
         }
     }
     Ok(())
