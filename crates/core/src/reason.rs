@@ -190,6 +190,8 @@ reasons! {
         ControlOutput = "control_output", "bytes of control frames that wait to leave";
         Pending = "pending", "exchanges that wait for one endpoint";
         UpstreamConnections = "upstream_connections", "connections of one worker to one endpoint";
+        HandshakeBytes = "handshake_bytes", "bytes of a TLS handshake message, or of a record, that are kept until it is whole";
+        HandshakesPerTurn = "handshakes_per_turn", "TLS handshakes of one turn of a worker; one more waits for the next turn";
         Pipes = "pipes", "pipes of a worker; a tunnel that finds none free is copied";
         BufferedBytes = "buffered_bytes", "bytes that a worker may hold for slow receivers";
         GrantedCredit = "granted_credit", "credit beyond the streams' first windows that a worker may have granted";

@@ -49,6 +49,8 @@ pub enum ConnectFailure {
     Unreachable,
     /// The process has no descriptor left.
     NoDescriptors,
+    /// The TLS handshake came to nothing, for this reason.
+    Handshake(&'static str),
 }
 
 /// How a peer ended its side.
@@ -58,4 +60,8 @@ pub enum PeerEnd {
     Closed,
     /// RST or another error of the socket.
     Reset,
+    /// The end came without the `close_notify` of TLS (RFC 8446 §6.1): what came last may be missing.
+    Truncated,
+    /// TLS goes no further, for this reason.
+    TlsFailed(&'static str),
 }

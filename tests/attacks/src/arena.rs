@@ -8,8 +8,10 @@ use crate::hostile::Hostile;
 use crate::sent::Sent;
 use crate::siege::Siege;
 use crate::verdict::{Verdict, Window};
+use crate::web::Web;
 use anyhow::{Context, Result};
 use evenkeel_interop::bystander::GoodServers;
+use evenkeel_interop::certificate::Certificate;
 use evenkeel_interop::instance::Instance;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +30,7 @@ pub struct Arena {
     evenkeel: Instance,
     bystander: Bystander,
     attacked: Hostile,
+    web: Web,
     _servers: Option<GoodServers>,
 }
 
@@ -38,6 +41,20 @@ impl Arena {
     /// If something does not start.
     pub fn start() -> Result<Self> {
         Self::with_hostile("127.0.0.1:1")
+    }
+
+    /// One that has a listener `secured` besides, which shows this certificate.
+    ///
+    /// # Errors
+    /// If something does not start.
+    pub fn secured(certificate: &Certificate) -> Result<Self> {
+        let servers = GoodServers::start()?;
+        let (cert, key) = (certificate.chain(), certificate.key());
+        let secured = format!(
+            "- {{ name: secured, bind: \"127.0.0.1:0\", service: good, timeouts: {{ tls_handshake: 1s, header: 1s }}, \
+             tls: {{ certificates: [{{ cert: {cert:?}, key: {key:?} }}] }} }}\n"
+        );
+        Self::over_with(&servers.list(&[]), "127.0.0.1:1", &secured, Some(servers))
     }
 
     /// One where this endpoint stands beside the good servers, in a service of its own that gets `/hostile`.
@@ -67,7 +84,11 @@ impl Arena {
     }
 
     fn over(good: &str, hostile: &str, servers: Option<GoodServers>) -> Result<Self> {
-        let attacked = Hostile::calm()?;
+        Self::over_with(good, hostile, "", servers)
+    }
+
+    fn over_with(good: &str, hostile: &str, more: &str, servers: Option<GoodServers>) -> Result<Self> {
+        let (attacked, web) = (Hostile::calm()?, Web::start()?);
         let configuration = format!(
             "workers: 1\n\
              admin: {{ bind: \"127.0.0.1:0\" }}\n\
@@ -76,25 +97,38 @@ impl Arena {
              \x20 bind: \"127.0.0.1:0\"\n\
              \x20 timeouts: {{ header: 1s, send: 3s }}\n\
              \x20 routes:\n\
+             \x20 - {{ match: {{ path_prefix: /hostile1 }}, service: hostile1 }}\n\
              \x20 - {{ match: {{ path_prefix: /hostile }}, service: hostile }}\n\
+             \x20 - {{ match: {{ path_prefix: /web }}, service: web }}\n\
              \x20 - {{ match: {{ path_prefix: {ATTACKED} }}, service: attacked }}\n\
              \x20 - {{ service: good }}\n\
+             - {{ name: tunnel, bind: \"127.0.0.1:0\", protocol: tcp, service: web, timeouts: {{ send: 1s }} }}\n\
              - {{ name: small, bind: \"127.0.0.1:0\", service: good, max_sessions: {SMALL}, timeouts: {{ header: 500ms }} }}\n\
+             {more}\
              services:\n\
              - {{ name: good, endpoints: {{ static: {good} }}, timeouts: {{ connect: 300ms }} }}\n\
              - {{ name: attacked, endpoints: {{ static: [\"{}\"] }} }}\n\
+             - {{ name: web, endpoints: {{ static: [\"{}\"] }}, upstream: {{ protocol: h1, max_connections: 8192 }} }}\n\
+             - {{ name: hostile1, endpoints: {{ static: [\"{hostile}\"] }}, ejection: {{ max_share: 0 }}, upstream: {{ protocol: h1, pending_timeout: 500ms }}, timeouts: {{ connect: 300ms, header: 500ms }} }}\n\
              - {{ name: hostile, endpoints: {{ static: [\"{hostile}\"] }}, ejection: {{ max_share: 0 }}, upstream: {{ pending_timeout: 500ms }}, timeouts: {{ connect: 300ms, header: 500ms }} }}\n",
-            attacked.address()
+            attacked.address(),
+            web.address()
         );
         let mut evenkeel = Instance::start(TempDir::new()?, &configuration)?;
         let bystander = Bystander::start(&evenkeel.address("web")?)?;
-        Ok(Self { evenkeel, bystander, attacked, _servers: servers })
+        Ok(Self { evenkeel, bystander, attacked, web, _servers: servers })
     }
 
     /// Evenkeel.
     #[must_use]
     pub fn evenkeel(&mut self) -> &mut Instance {
         &mut self.evenkeel
+    }
+
+    /// The HTTP/1 endpoint of `/web`, which also is behind the listener `tunnel`.
+    #[must_use]
+    pub fn web(&self) -> &Web {
+        &self.web
     }
 
     /// Requests of attackers that were passed on to their endpoint, and those of them that came to their end there.

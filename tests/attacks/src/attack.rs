@@ -70,6 +70,13 @@ impl Attack {
         self
     }
 
+    /// With another ceiling on the CPU time of a connection.
+    #[must_use]
+    pub fn within_cpu_of_connections(mut self, connection: Duration) -> Self {
+        self.cpu.connection = connection;
+        self
+    }
+
     /// It must end sessions for this reason.
     #[must_use]
     pub fn ends_sessions(self, reason: &'static str) -> Self {

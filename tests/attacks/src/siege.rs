@@ -5,6 +5,7 @@ use crate::block::Block;
 use crate::frame::flag;
 use crate::heard::Heard;
 use crate::sent::Sent;
+use crate::wire::Wire;
 use anyhow::Result;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,6 +55,14 @@ impl Siege {
     /// If there is no connection.
     pub fn connect_mute(&self) -> Result<Attacker> {
         Attacker::connect(&self.address, self.sent.clone())
+    }
+
+    /// A client that speaks no frames.
+    ///
+    /// # Errors
+    /// If there is no connection.
+    pub fn wire(&self) -> Result<Wire> {
+        Wire::connect(&self.address, self.sent.clone())
     }
 
     /// A client that has said hello and hears what comes.

@@ -2,13 +2,15 @@
 "use strict";
 
 const http = require("node:http");
+const https = require("node:https");
 const assert = require("node:assert");
 const { say } = require("./say.js");
 
 const LARGE = 4 << 20;
 
 exports.call = async function call({ target, requests, kinds }) {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const { Agent } = target.startsWith("https:") ? https : http;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const send = (method, path, how = {}) => exchange(target, agent, method, path, how);
   const report = { requests: 0, errors: 0, first_error: "", per_backend: {}, protocols: {}, kinds: {} };
   for (let number = 0; number < Number(requests); number++) {
@@ -55,7 +57,8 @@ async function echo(send, number) {
 function exchange(target, agent, method, path, { headers = {}, body, parts, trailers, expect, status = 200 }) {
   return new Promise((resolve, reject) => {
     const interim = [];
-    const request = http.request(target + path, { agent, method, headers });
+    const { request: ask } = target.startsWith("https:") ? https : http;
+    const request = ask(target + path, { agent, method, headers });
     request.on("information", ({ statusCode, headers }) => interim.push({ statusCode, headers }));
     request.on("continue", () => {
       interim.push({ statusCode: 100 });

@@ -2,6 +2,7 @@
 
 import collections
 import json
+import os
 
 import requests
 
@@ -34,6 +35,7 @@ def _session():
     session = requests.Session()
     # Proxies of the environment are nothing to loopback.
     session.trust_env = False
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE", True)
     return session
 
 

@@ -21,8 +21,10 @@ impl Certificate {
         let dir = TempDir::new()?;
         let names = "subjectAltName=IP:127.0.0.1,DNS:localhost";
         let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-        let authority =
-            ["-x509", "-days", "1", "-subj", "/CN=evenkeel tests", "-keyout", "ca.key", "-out", "ca.pem"];
+        // No other authority has its name, as no other has its directory.
+        let name = dir.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let subject = format!("/CN=evenkeel tests {name}");
+        let authority = ["-x509", "-days", "1", "-subj", &subject, "-keyout", "ca.key", "-out", "ca.pem"];
         openssl(&dir, &[&["req"][..], &curve, &authority].concat())?;
         let own = ["-subj", "/CN=127.0.0.1", "-addext", names, "-keyout", "own.key", "-out", "own.csr"];
         openssl(&dir, &[&["req"][..], &curve, &own].concat())?;
@@ -56,6 +58,22 @@ impl Certificate {
     #[must_use]
     pub fn authority(&self) -> PathBuf {
         self.file("ca.pem")
+    }
+
+    /// The authority's certificate in a store of Java's, whose password is `evenkeel`.
+    ///
+    /// # Errors
+    /// If `keytool` cannot make it.
+    pub fn java_store(&self) -> Result<PathBuf> {
+        let store = self.file("store.p12");
+        if !store.exists() {
+            let mut make = Command::new("keytool");
+            make.args(["-importcert", "-noprompt", "-alias", "ca", "-storetype", "PKCS12"]);
+            make.args(["-storepass", "evenkeel", "-keystore"]).arg(&store).arg("-file").arg(self.authority());
+            let output = make.output()?;
+            ensure!(output.status.success(), "keytool: {}", String::from_utf8_lossy(&output.stdout));
+        }
+        Ok(store)
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -204,7 +204,10 @@ fn read_endpoints(services: &Value) -> Option<Endpoints> {
 }
 
 /// An address on loopback that nobody listens on.
-pub(crate) fn free_address() -> Result<String> {
+///
+/// # Errors
+/// If there is no port.
+pub fn free_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 

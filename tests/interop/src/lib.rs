@@ -18,6 +18,7 @@ pub mod programs;
 pub mod server;
 pub mod slow_reader;
 pub mod tap;
+pub mod tls;
 pub mod transcript;
 pub mod wait;
 pub mod web;

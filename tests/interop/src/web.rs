@@ -1,6 +1,7 @@
 //! The web programs of `tests/clients`: HTTP, WebSocket and event stream servers, and the clients of them. Knows their command
 //! line and what they print; `tests/clients/WEB.md` says what each owes.
 
+use crate::certificate::Certificate;
 use crate::evenkeel::post;
 use crate::process::Process;
 use crate::programs;
@@ -8,6 +9,7 @@ use crate::wait::until;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
 /// Longest time of a client's whole work.
@@ -119,8 +121,12 @@ fn has_steering(program: &str, said: &str) -> bool {
 /// # Errors
 /// If it ends badly, or not in time.
 pub fn run(program: &str, words: &[&str]) -> Result<String> {
+    run_by(programs::command(program)?, program, words)
+}
+
+fn run_by(mut command: Command, program: &str, words: &[&str]) -> Result<String> {
     let name = format!("{program} {words:?}");
-    let mut process = Process::start(&name, programs::command(program)?.args(words))?;
+    let mut process = Process::start(&name, command.args(words))?;
     until(&format!("{name} ends"), WORK, || process.ended())?;
     process.finish()?;
     process.said()
@@ -136,15 +142,59 @@ pub fn http(program: &str, target: &str, more: &[&str]) -> Result<WebReport> {
     WebReport::read(&said).with_context(|| format!("no report: {said}"))
 }
 
+/// The same over TLS, where the client trusts a certificate's authority alone.
+///
+/// # Errors
+/// If it could not run.
+pub fn https(program: &str, target: &str, trusted: &Certificate, more: &[&str]) -> Result<WebReport> {
+    let target = format!("https://{target}");
+    let words = [&["http", "--target", &target][..], more].concat();
+    let said = run_by(trusting(program, trusted)?, program, &words)?;
+    WebReport::read(&said).with_context(|| format!("no report: {said}"))
+}
+
+/// A client that trusts a certificate's authority, each by the way of its language.
+fn trusting(program: &str, trusted: &Certificate) -> Result<Command> {
+    let mut command = programs::command(program)?;
+    let authority = trusted.authority();
+    for name in ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"] {
+        command.env(name, &authority);
+    }
+    if program == "web-java" {
+        let store = format!("-Djavax.net.ssl.trustStore={}", trusted.java_store()?.display());
+        command.env("JAVA_TOOL_OPTIONS", format!("{store} -Djavax.net.ssl.trustStorePassword=evenkeel"));
+    }
+    Ok(command)
+}
+
+/// What a session client saw in each of its cases over TLS, where it trusts a certificate's authority alone.
+///
+/// # Errors
+/// If it could not run.
+pub fn secure_sessions(
+    program: &str,
+    target: &str,
+    trusted: &Certificate,
+    more: &[&str],
+) -> Result<BTreeMap<String, Vec<String>>> {
+    let target = format!("{}://{target}", if program == "web-node" { "https" } else { "wss" });
+    let words = [&["websocket", "--target", &target][..], more].concat();
+    cases(&run_by(trusting(program, trusted)?, program, &words)?)
+}
+
 /// What a session client saw in each of its cases, by the case's name.
 ///
 /// # Errors
 /// If it could not run.
 pub fn sessions(program: &str, target: &str, more: &[&str]) -> Result<BTreeMap<String, Vec<String>>> {
     let target = format!("{}://{target}", if program == "web-node" { "http" } else { "ws" });
-    let said = run(program, &[&["websocket", "--target", &target][..], more].concat())?;
-    let lines = said.lines().map(|line| case(line).with_context(|| format!("not a case: {line}")));
-    lines.collect()
+    cases(&run(program, &[&["websocket", "--target", &target][..], more].concat())?)
+}
+
+/// The JVM says on a line of its own which options it took from its environment.
+fn cases(said: &str) -> Result<BTreeMap<String, Vec<String>>> {
+    let lines = said.lines().filter(|line| !line.starts_with("Picked up JAVA_TOOL_OPTIONS"));
+    lines.map(|line| case(line).with_context(|| format!("not a case: {line}"))).collect()
 }
 
 fn case(line: &str) -> Option<(String, Vec<String>)> {

@@ -1,5 +1,5 @@
-//! The h2spec suite: HTTP/2 conformance by cases that others wrote, direct against a server and through Evenkeel. Through
-//! Evenkeel every case has to hold, whatever the server's own failures are.
+//! The h2spec suite: HTTP/2 conformance by cases that others wrote, direct against a server and through Evenkeel, in cleartext
+//! and over TLS. Through Evenkeel every case has to hold, whatever the server's own failures are.
 
 use super::Outcome;
 use crate::machine::{built, cache, cargo, install, tree};
@@ -27,21 +27,63 @@ pub(super) fn run() -> Result<Outcome> {
         bail!("evenkeel does not build");
     }
     std::fs::write(dir.join("index.html"), "an answer\n")?;
-    let (server_port, port) = (free_port()?, free_port()?);
-    let mut nghttpd = Command::new("nghttpd");
-    let _server = Running::start(
-        nghttpd.arg("--no-tls").arg("-d").arg(&dir).arg(server_port.to_string()),
-        server_port,
-    )?;
-    let mut evenkeel = Command::new(built("release").join("evenkeel"));
-    evenkeel.args(["run", "--admin", "off"]);
-    evenkeel.args(["--listen", &format!("127.0.0.1:{port}"), "--to", &format!("127.0.0.1:{server_port}")]);
-    let _evenkeel = Running::start(&mut evenkeel, port)?;
-    let direct = cases(&h2spec, server_port)?;
-    println!("direct against nghttpd: {} passed, {} failed", direct.passed, direct.failed);
-    let through = cases(&h2spec, port)?;
-    println!("through Evenkeel: {} passed, {} failed", through.passed, through.failed);
+    let mut through = Cases::default();
+    for way in [Way::Cleartext, Way::Tls] {
+        through.add(&both(&dir, &h2spec, way)?);
+    }
     Ok(Outcome { cases: through, not_run: Vec::new() })
+}
+
+/// What the cases go over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Cleartext,
+    Tls,
+}
+
+/// Every case direct and through Evenkeel; the numbers of the latter.
+fn both(dir: &Path, h2spec: &Path, way: Way) -> Result<Cases> {
+    let (server_port, port) = (free_port()?, free_port()?);
+    let (cert, key) = (dir.join("own.pem"), dir.join("own.key"));
+    let mut nghttpd = Command::new("nghttpd");
+    nghttpd.arg("-d").arg(dir);
+    match way {
+        Way::Cleartext => drop(nghttpd.arg("--no-tls").arg(server_port.to_string())),
+        Way::Tls => {
+            let mut make = Command::new("openssl");
+            make.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
+            make.args(["-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]);
+            make.args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout"]).arg(&key).arg("-out").arg(&cert);
+            run::quietly(&mut make)?;
+            nghttpd.arg(server_port.to_string()).arg(&key).arg(&cert);
+        }
+    }
+    let _server = Running::start(&mut nghttpd, server_port)?;
+    let file = dir.join("evenkeel.yaml");
+    std::fs::write(&file, configuration(way, port, server_port, &cert, &key))?;
+    let mut evenkeel = Command::new(built("release").join("evenkeel"));
+    let _evenkeel = Running::start(evenkeel.args(["run", "--config"]).arg(&file), port)?;
+    let direct = cases(h2spec, server_port, way)?;
+    println!("{way:?}, direct against nghttpd: {} passed, {} failed", direct.passed, direct.failed);
+    let through = cases(h2spec, port, way)?;
+    println!("{way:?}, through Evenkeel: {} passed, {} failed", through.passed, through.failed);
+    Ok(through)
+}
+
+/// A listener and a service that both speak this way.
+fn configuration(way: Way, port: u16, server_port: u16, cert: &Path, key: &Path) -> String {
+    let (listener, service) = match way {
+        Way::Cleartext => (String::new(), String::new()),
+        Way::Tls => (
+            format!(", tls: {{ certificates: [{{ cert: {cert:?}, key: {key:?} }}] }}"),
+            ", tls: { verify: false }".to_owned(),
+        ),
+    };
+    format!(
+        "admin: {{ bind: off }}\nlisteners:\n- {{ name: h2spec, bind: \"127.0.0.1:{port}\", service: h2spec{listener} }}\n\
+         services:\n- name: h2spec\n  endpoints: {{ static: [\"127.0.0.1:{server_port}\"] }}\n  \
+         upstream: {{ protocol: h2{service} }}\n"
+    )
 }
 
 /// A process that ends with its value.
@@ -77,9 +119,10 @@ fn free_port() -> Result<u16> {
 }
 
 /// Runs every case against a port; those that fail are shown.
-fn cases(h2spec: &Path, port: u16) -> Result<Cases> {
+fn cases(h2spec: &Path, port: u16, way: Way) -> Result<Cases> {
     let port = port.to_string();
-    let output = Command::new(h2spec).args(["-h", "127.0.0.1", "-p", &port, "-o", "3"]).output()?;
+    let tls: &[&str] = if way == Way::Tls { &["-t", "-k"] } else { &[] };
+    let output = Command::new(h2spec).args(["-h", "127.0.0.1", "-p", &port, "-o", "3"]).args(tls).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let cases =
         text.lines().rev().find_map(counted).with_context(|| format!("h2spec counted nothing:\n{text}"))?;

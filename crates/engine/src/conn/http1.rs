@@ -76,8 +76,10 @@ pub(crate) struct Http1 {
     pub(crate) minor: u8,
     /// What the answer that comes, or goes, is to.
     pub(crate) to: ResponseTo,
-    /// A part of an answer came to what was asked last.
+    /// A part of the answer to the request that went last came.
     pub(crate) has_spoken: bool,
+    /// How many bytes had gone before that request: an endpoint that got no more was not asked.
+    pub(crate) asked_at: u64,
     /// No message comes or goes after the one that is under way.
     pub(crate) is_last: bool,
     /// Body bytes that were dropped since the answer to them ended.
@@ -94,6 +96,7 @@ impl Default for Http1 {
             minor: 1,
             to: ResponseTo::default(),
             has_spoken: false,
+            asked_at: 0,
             is_last: false,
             discarded: 0,
         }

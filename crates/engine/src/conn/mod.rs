@@ -31,16 +31,27 @@ pub(crate) use streams::{NumberMap, Streams};
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// A client's TLS handshake is under way, or is to begin.
+    Securing,
     /// A client's first bytes are awaited.
     Detecting,
     /// An upstream's socket is being opened.
     Connecting,
+    /// An upstream's socket is open, and its TLS handshake under way.
+    Handshaking,
     /// The peer's SETTINGS are awaited; nothing was asked of an upstream yet, and a client has to begin with them.
     Greeting,
     /// At work.
     Open,
     /// What waits in the output leaves, then it closes for this reason. Input is dropped.
     Closing(CloseReason),
+}
+
+impl Phase {
+    /// Whether an upstream does not stand yet.
+    pub(crate) fn is_connecting(self) -> bool {
+        matches!(self, Self::Connecting | Self::Handshaking)
+    }
 }
 
 /// How far the end of a connection was announced to its peer (RFC 9113 §6.8).
@@ -192,8 +203,9 @@ pub(crate) struct Conn {
     pub(crate) detail: Option<&'static str>,
 }
 
-/// What may be sent where nothing but the output is a bound: HTTP/1 and tunnels have no windows.
-pub(crate) const NO_WINDOW: i64 = 1 << 40;
+/// What may be sent where nothing but the output is a bound: HTTP/1 and tunnels have no windows. Every byte that is sent
+/// is taken off it, and nothing is ever added: it has to last for all that a connection can carry.
+pub(crate) const NO_WINDOW: i64 = i64::MAX / 2;
 
 impl Conn {
     pub(crate) fn new(role: Role, phase: Phase, speech: Speech, now: Moment) -> Self {
@@ -371,6 +383,11 @@ impl Conn {
     /// How its requests came.
     pub(crate) fn scheme(&self) -> Scheme {
         if self.client().is_some_and(|c| c.secured.is_some()) { Scheme::Https } else { Scheme::Http }
+    }
+
+    /// Whether it is an endpoint's that speaks HTTP/1, and nothing of the last request has left for it.
+    pub(crate) fn is_unasked(&self) -> bool {
+        !self.is_client() && self.http1().is_some_and(|http1| self.figures.bytes_out <= http1.asked_at)
     }
 
     /// HTTP/2's state, and the output beside it.

@@ -68,6 +68,7 @@ impl Engine {
             at <= now
         };
         let is_opening = matches!(conn.phase, Phase::Connecting | Phase::Greeting);
+        let is_securing = matches!(conn.phase, Phase::Securing | Phase::Handshaking);
         let idle_since = conn.is_idle().then_some(conn.idle_since);
         let reason = match conn.phase {
             Phase::Closing(reason) => {
@@ -85,8 +86,10 @@ impl Engine {
                 return;
             }
             Phase::Detecting | Phase::Greeting if conn.is_client() => {
-                is_over(Some(conn.opened), timeouts.header).then_some(CloseReason::HeaderTimeout)
+                is_over(Some(conn.idle_since), timeouts.header).then_some(CloseReason::HeaderTimeout)
             }
+            _ if is_securing => is_over(Some(conn.idle_since), timeouts.tls_handshake)
+                .then_some(CloseReason::TlsHandshakeTimeout),
             _ if is_opening => {
                 is_over(Some(conn.opened), timeouts.connect).then_some(CloseReason::ConnectTimeout)
             }
@@ -135,13 +138,15 @@ impl Engine {
     }
 
     /// How long a client of a listener that takes everything may be silent before it is a tunnel's.
-    fn detect_timeout_of(&self, key: ConnKey) -> Option<Duration> {
+    pub(super) fn detect_timeout_of(&self, key: ConnKey) -> Option<Duration> {
         let client = self.conns[key].client().filter(|_| self.conns[key].phase == Phase::Detecting)?;
         if client.awaits_proxy_header {
             return None;
         }
         let policy = &self.snapshot.listener(client.listener.id).unwrap_or(&client.listener).policy;
-        (policy.protocol == ListenerProtocol::Auto).then_some(policy.detect_timeout)
+        // One that has agreed on a protocol is no tunnel's.
+        let has_agreed = client.secured.as_ref().is_some_and(|secured| secured.alpn.is_some());
+        (policy.protocol == ListenerProtocol::Auto && !has_agreed).then_some(policy.detect_timeout)
     }
 
     /// Longest time that a closing connection's peer may take nothing of its last bytes: those of a tunnel are as good

@@ -19,7 +19,8 @@ pub(super) const LAST_BYTES: Duration = Duration::from_secs(5);
 pub(super) const UNHEARD_BYTES: usize = 2 << 20;
 
 impl Engine {
-    /// Ends a connection from our side: GOAWAY if there is something to say, then whatever waits, then the socket.
+    /// Ends a connection from our side: GOAWAY if there is something to say and HTTP/2 to say it in, then whatever waits,
+    /// then the socket.
     pub(super) fn end_conn(
         &mut self,
         now: Moment,
@@ -31,8 +32,8 @@ impl Engine {
         if conn.is_closing() {
             return;
         }
-        let spoke = matches!(conn.phase, Phase::Open | Phase::Greeting);
-        if let Some(code) = goaway.filter(|_| spoke && conn.http2().is_some()) {
+        let spoke = matches!(conn.phase, Phase::Open | Phase::Greeting) && conn.http2().is_some();
+        if let Some(code) = goaway.filter(|_| spoke) {
             let last = match conn.goaway_sent() {
                 // What was promised not to be processed never is (RFC 9113 §6.8).
                 GoAwaySent::Final(last) => last,
@@ -96,6 +97,7 @@ impl Engine {
         let was_used = conn.upstream().is_some_and(|u| u.served > 1);
         let is_own = conn.upstream().is_some_and(|u| u.is_own);
         let is_stale = was_used && conn.http1().is_some_and(|h| !h.has_spoken);
+        let is_unasked = conn.is_unasked();
         let Some(pool) = pool else {
             for (_, exchange) in open {
                 let outcome = match reason {
@@ -112,7 +114,7 @@ impl Engine {
             reason,
             CloseReason::EndpointRemoved | CloseReason::EndpointTerminating | CloseReason::ServiceRemoved
         );
-        if matches!(before, Phase::Connecting | Phase::Greeting) {
+        if before.is_connecting() || before == Phase::Greeting {
             if let Some(pool) = self.pools.get_mut(pool).filter(|_| !is_own) {
                 pool.opening -= 1;
             }
@@ -162,7 +164,8 @@ impl Engine {
             }
             // An endpoint may close a connection that had been used before at any time; what was asked in that moment
             // and may be repeated is, elsewhere (RFC 9110 §9.2.2).
-            if is_stale && self.exchanges[exchange].may_be_repeated() {
+            let ex = &self.exchanges[exchange];
+            if (is_stale && ex.may_be_repeated()) || (is_unasked && ex.is_repeatable()) {
                 self.move_on(now, exchange, ExchangeOutcome::UpstreamGone);
                 continue;
             }
@@ -201,9 +204,9 @@ impl Engine {
         self.reader_bytes -= conn.unread_bytes();
         conn.figures.age = now.since(conn.opened);
         let (figures, detail) = (conn.figures, conn.detail);
-        let (is_abort, is_gone) = (conn.is_aborted, conn.input == Input::Gone);
-        match conn.role {
-            Role::Client(_) => self.session_ended(conn, reason),
+        let (is_gone, is_abort) = (conn.input == Input::Gone, conn.is_aborted);
+        match &conn.role {
+            Role::Client(client) => self.session_ended(client, &conn, reason),
             Role::Upstream(upstream) => {
                 self.stats.upstream_closed(reason);
                 if let Some(cancelled) = &upstream.cancelled {

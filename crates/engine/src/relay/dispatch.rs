@@ -260,11 +260,11 @@ impl Engine {
         if !is_own {
             conn.streams.insert(stream, exchange);
         }
+        let before = conn.figures.bytes_out + conn.output.len() as u64;
         if let Some(http1) = conn.http1_mut() {
             let asked_upgrade = (ex.kind == Kind::WebSocket).then_some(Upgrade::WebSocket);
-            http1.has_spoken = false;
             http1.to = ResponseTo { is_head: ex.is_head, is_connect: false, asked_upgrade };
-            http1.has_spoken = false;
+            (http1.has_spoken, http1.asked_at) = (false, before);
         }
         conn.figures.exchanges += 1;
         ex.waits_since = None;

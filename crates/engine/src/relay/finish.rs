@@ -195,7 +195,7 @@ impl Engine {
     pub(super) fn upstream_stream_ended(&mut self, now: Moment, key: ConnKey) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let Some(upstream) = conn.upstream() else { return };
-        if conn.phase == Phase::Connecting && upstream.is_own && conn.is_idle() {
+        if conn.phase.is_connecting() && upstream.is_own && conn.is_idle() {
             // Nobody waits for it any more.
             return self.end_conn(now, key, CloseReason::TunnelEnded, None);
         }

@@ -19,6 +19,9 @@ use evenkeel_wire::http2::ErrorCode;
 /// Body bytes of a request that are read and dropped once its answer has ended, so that the connection can go on.
 const MOST_DISCARDED: usize = 256 * 1024;
 
+/// Of an endpoint's connection that has more to say than it was asked for.
+const LEFT_OVER: &str = "bytes that answer no request";
+
 /// What a look at the unread bytes brought.
 enum Step {
     /// So many of them were read.
@@ -84,7 +87,7 @@ impl Engine {
                 Reading::Head if is_client => self.request_head(now, key, &input[at..]),
                 Reading::Head => self.response_head(now, key, &input[at..]),
                 Reading::Done if is_client => Step::Wait,
-                Reading::Done => self.left_over(now, key, input.len() - at),
+                Reading::Done => self.left_over(now, key, &input[at..]),
                 Reading::Trailers => self.trailer_section(now, key, &input[at..]),
                 Reading::Length(_) | Reading::Chunked(_) | Reading::UntilClose => {
                     self.body_part(now, key, &input[at..])
@@ -159,7 +162,7 @@ impl Engine {
     /// A head is not whole: it has to be so in time.
     fn await_head(&mut self, now: Moment, key: ConnKey) {
         let conn = &mut self.conns[key];
-        if conn.header_since.is_none() && conn.is_client() {
+        if conn.header_since.is_none() {
             conn.header_since = Some(now);
             let timeout = self.timeouts_of(key).header;
             self.arm_conn(key, now + timeout);
@@ -174,7 +177,13 @@ impl Engine {
                 FirstBytes::Http2 | FirstBytes::Other => {}
             }
         }
-        let Some(exchange) = self.current(key) else { return self.left_over(now, key, input.len()) };
+        let Some(exchange) = self.current(key) else { return self.left_over(now, key, input) };
+        if self.conns[key].is_unasked() {
+            // It came before the request that it would be taken for an answer to, which goes elsewhere.
+            self.conns[key].detail = Some(LEFT_OVER);
+            self.cut_conn(now, key, CloseReason::BadMessage);
+            return Step::Over;
+        }
         let mut list = self.take_list();
         let limits = head_limits(&self.limits);
         let Some(http1) = self.conns[key].http1_mut() else { return Step::Over };
@@ -184,6 +193,8 @@ impl Engine {
             Ok(Some(whole)) => whole,
             Ok(None) => {
                 self.give_list(list);
+                // It may think as long as the request may take, but what it has begun to say it says.
+                self.await_head(now, key);
                 return Step::Wait;
             }
             Err(error) => {
@@ -192,6 +203,8 @@ impl Engine {
                 return Step::Over;
             }
         };
+        self.conns[key].header_since = None;
+        let Some(http1) = self.conns[key].http1_mut() else { return Step::Over };
         http1.has_spoken = true;
         http1.minor = line.minor;
         if line.status == 101 {
@@ -205,6 +218,9 @@ impl Engine {
         http1.is_last |= !line.keeps_alive;
         http1.begin_body(line.framing);
         let is_end = matches!(line.framing, Framing::None | Framing::Length(0));
+        if is_end {
+            self.is_followed(key, input.len() - n);
+        }
         self.answered(now, exchange, list, is_end);
         Step::Took(n)
     }
@@ -246,6 +262,7 @@ impl Engine {
         };
         if is_end {
             http1.reading = Reading::Done;
+            self.is_followed(key, rest.len());
         }
         match exchange {
             Some(exchange) => self.body(now, exchange, side, payload, is_end),
@@ -271,12 +288,16 @@ impl Engine {
             }
             Err(error) => {
                 self.give_list(list);
+                if let Some(limit) = limit_of(error) {
+                    self.stats.refused(limit);
+                }
                 self.bad_body(now, key, error.why());
                 return Step::Over;
             }
         };
         http1.reading = Reading::Done;
         conn.header_since = None;
+        self.is_followed(key, input.len() - n);
         match exchange {
             None => {
                 self.give_list(list);
@@ -303,15 +324,28 @@ impl Engine {
         }
     }
 
-    /// Bytes of an endpoint that belong to no answer: the connection is of no further use.
-    fn left_over(&mut self, now: Moment, key: ConnKey, bytes: usize) -> Step {
+    /// Bytes of an endpoint that belong to no answer: the connection is of no further use, and they are dropped.
+    fn left_over(&mut self, now: Moment, key: ConnKey, input: &[u8]) -> Step {
         if self.current(key).is_none() {
-            self.conns[key].detail = Some("bytes that answer no request");
+            self.conns[key].detail = Some(LEFT_OVER);
             self.end_conn(now, key, CloseReason::BadMessage, None);
-        } else if let Some(http1) = self.conns[key].http1_mut() {
+        } else {
+            self.is_followed(key, input.len());
+        }
+        Step::Took(input.len())
+    }
+
+    /// So many bytes came with the end of an endpoint's answer, behind it. Whatever they are, they answer nothing that is
+    /// asked later, so nothing is (RFC 9112 §9.2).
+    fn is_followed(&mut self, key: ConnKey, bytes: usize) {
+        let conn = &mut self.conns[key];
+        if bytes == 0 || conn.is_client() {
+            return;
+        }
+        conn.detail = Some(LEFT_OVER);
+        if let Some(http1) = conn.http1_mut() {
             http1.is_last = true;
         }
-        Step::Took(bytes)
     }
 
     /// The exchange of a client's message is over: the next one, or the end.
@@ -319,10 +353,14 @@ impl Engine {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let is_draining = self.drain.is_some();
         let is_ended = conn.input == Input::Ended;
-        let is_aborted = conn.is_aborted;
+        let (is_aborted, is_bad) = (conn.is_aborted, conn.detail.is_some());
         let Some(http1) = conn.http1_mut() else { return };
         if http1.is_last || is_draining {
-            let reason = if is_draining { CloseReason::DrainFinished } else { CloseReason::ClientClosed };
+            let reason = match (is_bad, is_draining) {
+                (true, _) => CloseReason::BadMessage,
+                (false, true) => CloseReason::DrainFinished,
+                (false, false) => CloseReason::ClientClosed,
+            };
             if is_aborted {
                 self.cut_conn(now, key, CloseReason::NotReusable);
             } else {

@@ -146,7 +146,7 @@ impl Engine {
 
     fn check_pool_invariants(&self, pool: &Pool) -> Result<(), String> {
         let opening = pool.conns.iter().filter(|&&c| {
-            self.conns.get(c).is_some_and(|c| matches!(c.phase, Phase::Connecting | Phase::Greeting))
+            self.conns.get(c).is_some_and(|c| c.phase.is_connecting() || c.phase == Phase::Greeting)
         });
         if opening.count() != pool.opening as usize || pool.all().any(|c| !self.conns.has(c)) {
             return Err(format!("{} are being opened, not so in its list", pool.opening));

@@ -4,7 +4,7 @@
 //! Nothing was processed when an endpoint does not understand what it was asked in, so nothing is lost and nobody is blamed.
 
 use super::Engine;
-use crate::conn::{Conn, Http1, Phase, Speech};
+use crate::conn::{Conn, Http1, Speech};
 use crate::exchange::Exchange;
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use evenkeel_core::policy::{Transport, UpstreamProtocol};
@@ -65,7 +65,7 @@ impl Engine {
         // Nothing was said yet on those that are being opened.
         for key in self.pools[pool].conns.clone() {
             let conn = &mut self.conns[key];
-            if conn.phase == Phase::Connecting && conn.http2().is_some() {
+            if conn.phase.is_connecting() && conn.http2().is_some() {
                 conn.speak(Speech::Http1(Box::<Http1>::default()));
             }
         }
@@ -85,7 +85,7 @@ impl Engine {
             if conn.http1().is_none() {
                 continue;
             }
-            if conn.phase == Phase::Connecting {
+            if conn.phase.is_connecting() {
                 let speech = Conn::new_http2(false, &self.limits);
                 self.conns[other].speak(speech);
             } else if let Some(upstream) = conn.upstream_mut() {

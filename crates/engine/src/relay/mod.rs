@@ -242,7 +242,8 @@ impl Engine {
         cell.session_began();
         self.next_session += 1;
         let session = self.next_session;
-        let header = listener.policy.timeouts.header;
+        let Timeouts { header, tls_handshake, .. } = listener.policy.timeouts;
+        let (protocol, transport) = (listener.policy.protocol, listener.policy.transport);
         let awaits_proxy_header = listener.policy.proxy_protocol == AcceptProxyProtocol::Required;
         let client = ClientSide {
             listener,
@@ -258,11 +259,14 @@ impl Engine {
             protocol: SessionProtocol::Unknown,
             is_leaving: false,
         };
-        let key = self.conns.insert(Conn::new(Role::Client(client), Phase::Detecting, Speech::Unknown, now));
+        // Where cleartext is taken too, the first bytes say whether there is a handshake.
+        let is_secured = transport == Transport::Tls && protocol != ListenerProtocol::Auto;
+        let phase = if is_secured { Phase::Securing } else { Phase::Detecting };
+        let key = self.conns.insert(Conn::new(Role::Client(client), phase, Speech::Unknown, now));
         self.clients += 1;
         self.stats.sessions.set(self.clients as u64);
-        self.arm_conn(key, now + header);
-        if !awaits_proxy_header {
+        self.arm_conn(key, now + if is_secured { tls_handshake } else { header });
+        if !awaits_proxy_header && !is_secured {
             self.await_first_bytes(now, key);
         }
         Some(key)
@@ -287,7 +291,7 @@ impl Engine {
     /// A connection that was asked for stands.
     pub fn connected(&mut self, now: Moment, key: ConnKey) {
         let Some(conn) = self.conns.get_mut(key) else { return };
-        if conn.phase != Phase::Connecting {
+        if !conn.phase.is_connecting() {
             return;
         }
         if matches!(conn.speech, Speech::Unknown) {
@@ -314,6 +318,12 @@ impl Engine {
                 self.stats.refused(Limit::Descriptors);
                 CloseReason::ConnectNoDescriptors
             }
+            ConnectFailure::Handshake(why) => {
+                if let Some(conn) = self.conns.get_mut(key) {
+                    conn.detail = Some(why);
+                }
+                CloseReason::TlsHandshakeFailed
+            }
         };
         self.lose_conn(now, key, reason);
         self.relieve(now);
@@ -327,8 +337,15 @@ impl Engine {
         if end == PeerEnd::Closed {
             self.end_open_body(now, key);
         }
-        let Some(conn) = self.conns.get(key) else { return self.relieve(now) };
+        let Some(conn) = self.conns.get_mut(key) else { return self.relieve(now) };
+        if let PeerEnd::TlsFailed(why) = end {
+            conn.detail = Some(why);
+        }
         let reason = match (&conn.role, end) {
+            (_, PeerEnd::Truncated) => CloseReason::TlsClosedUncleanly,
+            // One side's handshake ends before the other has judged its certificate.
+            (_, PeerEnd::TlsFailed(_)) if conn.figures.bytes_in == 0 => CloseReason::TlsHandshakeFailed,
+            (_, PeerEnd::TlsFailed(_)) => CloseReason::TlsClosedUncleanly,
             (Role::Client(_), PeerEnd::Closed) => CloseReason::ClientClosed,
             (Role::Client(_), PeerEnd::Reset) => CloseReason::ClientReset,
             (Role::Upstream(u), PeerEnd::Closed) if u.goaway.is_some() => CloseReason::UpstreamGoAway,
@@ -425,6 +442,12 @@ impl Engine {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
         self.wheel.next()
+    }
+
+    /// Its bounds.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Client connections.

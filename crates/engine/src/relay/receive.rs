@@ -33,7 +33,7 @@ impl Engine {
                     self.cut_conn(now, key, reason);
                 }
             }
-            Phase::Connecting => {}
+            Phase::Securing | Phase::Connecting | Phase::Handshaking => {}
             Phase::Detecting => {
                 let Some(client) = conn.client_mut() else { return };
                 let mut first = std::mem::take(&mut client.first_bytes);
@@ -79,7 +79,7 @@ impl Engine {
                 self.begin_session(key, Phase::Open, Speech::Http1(Box::default()));
                 // The whole head is to come in time, its first line included.
                 let conn = &mut self.conns[key];
-                conn.header_since = Some(conn.opened);
+                conn.header_since = Some(conn.idle_since);
                 self.http1_bytes(now, key, &first);
                 return;
             }

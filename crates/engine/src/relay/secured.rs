@@ -9,19 +9,37 @@ use evenkeel_core::reason::CloseReason;
 use evenkeel_core::time::Moment;
 
 impl Engine {
+    /// The TLS handshake of a connection begins: of a client whose first bytes say so, of an upstream when its socket is
+    /// open. [`Engine::secured`] is to follow within the timeout for handshakes.
+    pub fn securing(&mut self, now: Moment, key: ConnKey) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        conn.phase = match conn.phase {
+            Phase::Detecting => Phase::Securing,
+            Phase::Connecting => Phase::Handshaking,
+            _ => return,
+        };
+        conn.idle_since = now;
+        let timeout = self.timeouts_of(key).tls_handshake;
+        self.arm_conn(key, now + timeout);
+    }
+
     /// The TLS handshake of a connection has ended: of a client before its first bytes, of an upstream before
     /// [`Engine::connected`], which is not to be called if the connection was closed for what was agreed on.
     pub fn secured(&mut self, now: Moment, key: ConnKey, secured: Secured) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         match (conn.phase, conn.is_client()) {
-            (Phase::Connecting, false) => self.agreed(now, key, secured.alpn),
-            (Phase::Detecting, true) => {
-                let name = secured.server_name.clone();
+            (Phase::Connecting | Phase::Handshaking, false) => self.agreed(now, key, secured.alpn),
+            (Phase::Securing | Phase::Detecting, true) => {
+                (conn.phase, conn.idle_since) = (Phase::Detecting, now);
                 if let Some(client) = conn.client_mut() {
                     client.secured = Some(Box::new(secured));
                 }
                 if self.protocol_of(key) == ListenerProtocol::Tcp {
-                    self.begin_tunnel(now, key, name.as_deref().map(str::as_bytes), &[]);
+                    self.begin_tunnel(now, key, None, &[]);
+                } else {
+                    let header = self.timeouts_of(key).header;
+                    let detect = self.detect_timeout_of(key).unwrap_or(header);
+                    self.arm_conn(key, now + header.min(detect));
                 }
             }
             _ => {}

@@ -2,7 +2,7 @@
 //! its client comes again for when it loses it.
 
 use super::Engine;
-use crate::conn::{Conn, Phase, Speech};
+use crate::conn::{ClientSide, Conn, Phase, Speech};
 use crate::exchange::{Exchange, Kind};
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::secured::{Alpn, Secured};
@@ -66,9 +66,8 @@ impl Engine {
     }
 
     /// Counts the end of a session, and tells of it.
-    pub(super) fn session_ended(&mut self, conn: Conn, reason: CloseReason) {
+    pub(super) fn session_ended(&mut self, client: &ClientSide, conn: &Conn, reason: CloseReason) {
         let (figures, detail) = (conn.figures, conn.detail);
-        let crate::conn::Role::Client(client) = conn.role else { return };
         self.clients -= 1;
         self.stats.sessions.set(self.clients as u64);
         let (listener, peer, session) = (client.listener.id, client.peer, client.session);
@@ -127,7 +126,7 @@ impl Engine {
     }
 }
 
-impl crate::conn::ClientSide {
+impl ClientSide {
     /// How the client is known when it comes again.
     fn name(&self) -> ClientName<'_> {
         match self.secured.as_deref().and_then(|s| s.client_identity.as_deref()) {

@@ -51,10 +51,4 @@ impl Engine {
             self.arm_conn(other, now + timeout);
         }
     }
-
-    /// The bounds that it was made with.
-    #[must_use]
-    pub fn limits(&self) -> &evenkeel_core::limits::Limits {
-        &self.limits
-    }
 }

@@ -81,7 +81,9 @@ impl Engine {
     ) -> bool {
         let Some(client) = self.conns[key].client() else { return false };
         let listener = self.snapshot.listener(client.listener.id).unwrap_or(&client.listener);
-        let route = listener.routes.find_tunnel(server_name);
+        // Where TLS ends here, what is inside it names nobody.
+        let agreed = client.secured.as_ref().map(|s| s.server_name.as_deref().map(str::as_bytes));
+        let route = listener.routes.find_tunnel(agreed.unwrap_or(server_name));
         let policy = route.map(|r| r.policy).unwrap_or_default();
         let service = route.and_then(|r| self.service_of.get(&r.service).copied());
         let Some(service) = service.filter(|&s| !self.services[s].is_removed) else {

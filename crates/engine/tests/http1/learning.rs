@@ -207,7 +207,7 @@ fn an_endpoint_hears_that_its_client_came_by_tls_and_who_it_is() {
     let mut w = World::new(setup);
     let client = w.client();
     let identity = Some("spiffe://mesh/web".into());
-    let secured = Secured { alpn: Some(Alpn::H1), server_name: None, client_identity: identity };
+    let secured = Secured { alpn: Some(Alpn::H1), client_identity: identity, ..Secured::default() };
     w.engine.secured(w.now, client, secured);
     w.say(client, "GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-client-cert: spiffe://mesh/root\r\n\r\n");
     let endpoint = w.open_h2();

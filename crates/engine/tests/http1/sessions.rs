@@ -22,6 +22,14 @@ fn tcp() -> World {
     World::new(Setup { listener: tcp_listener(), ..Setup::default() })
 }
 
+/// A client whose tunnel stands.
+fn tunnel(w: &mut World) -> ConnKey {
+    let client = w.client();
+    w.carry();
+    w.open();
+    client
+}
+
 /// A client with a stream of events.
 fn subscriber(w: &mut World) -> ConnKey {
     let client = w.client();
@@ -109,13 +117,11 @@ fn a_client_that_subscribes_again_within_the_window_has_come_back() {
 #[test]
 fn a_tunnel_that_stands_again_is_a_client_that_has_come_back_and_a_second_one_is_not() {
     let mut w = tcp();
-    let first = w.client();
-    w.open();
+    let first = tunnel(&mut w);
     assert_eq!(w.listener_stats().sessions_of(SessionProtocol::Tcp), 1);
     w.reset(first);
     for _ in 0..2 {
-        w.client();
-        w.open();
+        tunnel(&mut w);
     }
     assert_eq!(w.listener_stats().came_back_total(LongLived::Tunnel), 1, "one went, one came");
 }
@@ -211,8 +217,7 @@ fn connections_that_carry_one_tunnel_each_are_not_among_them() {
     setup.service.upstream.max_connections = Some(1);
     let mut w = World::new(setup);
     for _ in 0..3 {
-        w.client();
-        w.open();
+        tunnel(&mut w);
     }
     assert_eq!(w.refused(Limit::UpstreamConnections), 0);
     w.engine.check_invariants().unwrap();

@@ -248,8 +248,8 @@ impl Bench {
                         match self.asked.iter().position(|(key, _)| *key == conn) {
                             Some(place) => drop(self.asked.remove(place)),
                             None => {
-                                self.peer(conn).closed =
-                                    Some(if is_abort { Farewell::Reset } else { Farewell::Whole })
+                                let how = if is_abort { Farewell::Reset } else { Farewell::Whole };
+                                self.peer(conn).closed = Some(how);
                             }
                         }
                     }

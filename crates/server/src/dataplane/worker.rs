@@ -10,8 +10,7 @@ use super::sockets::{self, INBOX, Socket, Sockets};
 use super::transport::{TlsContexts, Transport, Wire};
 use crate::clock::Clock;
 use evenkeel_core::event::{Event, EventKind};
-use evenkeel_core::id::ListenerId;
-use evenkeel_core::snapshot::Snapshot;
+use evenkeel_core::id::{ListenerId, ServiceId};
 use evenkeel_core::stats::WorkerStats;
 use evenkeel_core::time::Moment;
 use evenkeel_engine::{Action, ConnKey, ConnectFailure, DrainProgress, Engine, PeerEnd};
@@ -68,8 +67,6 @@ pub(super) struct Worker {
     /// Where TLS records are made; none before the first connection with TLS.
     wire: Option<Box<Wire>>,
     tls: Arc<TlsContexts>,
-    /// Which services the endpoints that are connected to belong to.
-    snapshot: Arc<Snapshot>,
     /// Handshakes that went on in this turn.
     handshakes: usize,
     /// Those that are ready and wait for the next one.
@@ -107,7 +104,6 @@ impl Worker {
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             wire: None,
             tls: Arc::default(),
-            snapshot: Arc::default(),
             handshakes: 0,
             put_by: Vec::new(),
             pauses: Pauses::default(),
@@ -340,7 +336,7 @@ impl Worker {
             match command {
                 Command::Accepted { stream, listener, peer } => self.accepted(now, stream, listener, peer),
                 Command::Refresh { snapshot, tls } => {
-                    (self.tls, self.snapshot) = (tls, Arc::clone(&snapshot));
+                    self.tls = tls;
                     self.engine.refresh(now, snapshot);
                 }
                 Command::Drain { deadline } => {
@@ -434,7 +430,7 @@ impl Worker {
 
     fn act(&mut self, now: Moment, action: Action) {
         match action {
-            Action::Connect { conn, address, .. } => self.connect(now, conn, address),
+            Action::Connect { conn, address, service } => self.connect(now, conn, address, service),
             Action::Close { conn, is_abort: true, .. } => {
                 if let Some(socket) = self.forget(conn) {
                     // Then the socket closes with RST; one that is gone by now needs none.
@@ -445,18 +441,12 @@ impl Worker {
                 if let Some(mut socket) = self.forget(conn)
                     && is_polite
                 {
-                    bid_farewell(&mut self.wire, &mut socket);
+                    self.bid_farewell(&mut socket);
                     self.sockets.linger(self.poll.registry(), socket, now);
                 }
             }
             Action::Resume { conn } => self.resume(conn),
-            Action::EndOutput { conn } => {
-                if let Some(socket) = self.sockets.get(conn) {
-                    bid_farewell(&mut self.wire, socket);
-                    // A peer that is gone by now is found out by the next read.
-                    let _ = socket.stream.shutdown(std::net::Shutdown::Write);
-                }
-            }
+            Action::EndOutput { conn } => self.end_output(now, conn),
             Action::Event(kind) => self.tell(now, kind),
         }
     }
@@ -476,9 +466,9 @@ impl Worker {
         }
     }
 
-    fn connect(&mut self, now: Moment, key: ConnKey, address: SocketAddr) {
+    fn connect(&mut self, now: Moment, key: ConnKey, address: SocketAddr, service: ServiceId) {
         let opened = TcpStream::connect(address).and_then(|stream| {
-            let transport = connected_transport(&self.tls, &self.snapshot, address)?;
+            let transport = self.connected_transport(key, service, address)?;
             let socket = Socket { transport, is_connecting: true, ..Socket::new(stream, false) };
             self.sockets.add(self.poll.registry(), key, socket)
         });
@@ -518,6 +508,7 @@ impl Worker {
             self.engine.connect_failed(now, key, ConnectFailure::Unreachable);
         } else {
             // The handshake's first record waits to be written; the connection stands when the handshake has ended.
+            self.engine.securing(now, key);
             self.engine.put_off(key);
         }
     }
@@ -582,7 +573,6 @@ mod bulk;
 mod looks;
 mod proxy_header;
 mod secured;
-use secured::{bid_farewell, connected_transport};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! What a handshake ended with, as the session is told.
 
+use evenkeel_core::session::TlsVersion;
+
 /// The protocol that both sides chose (RFC 7301).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alpn {
@@ -29,6 +31,8 @@ impl Alpn {
 /// What a handshake ended with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agreed {
+    /// The version.
+    pub version: Option<TlsVersion>,
     /// The protocol, if the peers chose one.
     pub alpn: Option<Alpn>,
     /// The name that the client asked for (SNI, RFC 6066 §3), in lower case; always absent on connections to endpoints.

@@ -77,7 +77,8 @@ fn pair(version: &'static SupportedProtocolVersion) -> (End, End) {
 }
 
 fn pair_of(server: rustls::ServerConfig, client: rustls::ClientConfig) -> (End, End) {
-    let client = Tls::client(Arc::new(client), "web.test".try_into().unwrap()).unwrap();
+    let alpn: Vec<_> = client.alpn_protocols.iter().filter_map(|name| Alpn::from_name(name)).collect();
+    let client = Tls::client(Arc::new(client), "web.test".try_into().unwrap(), alpn.into_iter()).unwrap();
     (End::new(Tls::server(Arc::new(server)).unwrap()), End::new(client))
 }
 
@@ -139,8 +140,9 @@ fn a_client_that_comes_again_is_resumed_and_needs_no_certificate() {
         let server = Arc::new(authority.server(&own, &[version], Clients::NotAsked));
         let client = Arc::new(authority.client(None, &[version]));
         let said_by_server = |_| {
-            let mut at_client =
-                End::new(Tls::client(client.clone(), "web.test".try_into().unwrap()).unwrap());
+            let mut at_client = End::new(
+                Tls::client(client.clone(), "web.test".try_into().unwrap(), [Alpn::H2].into_iter()).unwrap(),
+            );
             let mut at_server = End::new(Tls::server(server.clone()).unwrap());
             at_server.read(&at_client.write_all()).unwrap();
             let flight = at_server.write_all();
@@ -183,7 +185,7 @@ fn a_client_without_the_certificate_that_is_required_is_told_why_it_is_refused()
     let strange = Authority::new().issue(&["b.clients.test"]);
     for version in VERSIONS {
         for (certificate, failure) in
-            [(None, TlsFailure::NoCertificate), (Some(&strange), TlsFailure::BadCertificate)]
+            [(None, TlsFailure::NoCertificate), (Some(&strange), TlsFailure::UnknownAuthority)]
         {
             let (mut server, mut client) = pair_of(
                 authority.server(&own, &[version], Clients::Required),
@@ -192,7 +194,7 @@ fn a_client_without_the_certificate_that_is_required_is_told_why_it_is_refused()
             assert_eq!(exchange(&mut server, &mut client), Err(failure));
             assert!(server.tls.has_pending() && server.agreed.is_empty());
             let alert = server.write_all();
-            assert_eq!(client.read(&alert), Err(TlsFailure::PeerRefused));
+            assert_eq!(client.read(&alert), Err(TlsFailure::CertificateRefused));
         }
     }
 }
@@ -202,17 +204,17 @@ fn an_endpoint_whose_certificate_does_not_verify_is_refused() {
     for version in VERSIONS {
         let (authority, other) = (Authority::new(), Authority::new());
         let expired = authority.issue_for(&["web.test"], 2020, 2021);
-        for (by, own) in [
-            (&other, authority.issue(&["web.test"])),
-            (&authority, authority.issue(&["other.test"])),
-            (&authority, expired),
+        for (by, own, failure) in [
+            (&other, authority.issue(&["web.test"]), TlsFailure::UnknownAuthority),
+            (&authority, authority.issue(&["other.test"]), TlsFailure::WrongName),
+            (&authority, expired, TlsFailure::OutOfDate),
         ] {
             let (mut server, mut client) =
                 pair_of(authority.server(&own, &[version], Clients::NotAsked), by.client(None, &[version]));
-            assert_eq!(exchange(&mut server, &mut client), Err(TlsFailure::BadCertificate));
+            assert_eq!(exchange(&mut server, &mut client), Err(failure));
             assert!(client.agreed.is_empty());
             let alert = client.write_all();
-            assert_eq!(server.read(&alert), Err(TlsFailure::PeerRefused));
+            assert_eq!(server.read(&alert), Err(TlsFailure::CertificateRefused));
         }
     }
 }
@@ -225,9 +227,9 @@ fn peers_without_a_version_or_a_protocol_in_common_part() {
     let (mut server, mut client) =
         pair_of(authority.server(&own, &[newer], Clients::NotAsked), authority.client(None, &[older]));
     assert_eq!(exchange(&mut server, &mut client), Err(TlsFailure::Incompatible));
-    let mut other = authority.client(None, &[newer]);
-    other.alpn_protocols = vec![b"gopher".to_vec()];
-    let (mut server, mut client) = pair_of(authority.server(&own, &[newer], Clients::NotAsked), other);
+    let mut other = authority.server(&own, &[newer], Clients::NotAsked);
+    other.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let (mut server, mut client) = pair_of(other, authority.client(None, &[newer]));
     assert_eq!(exchange(&mut server, &mut client), Err(TlsFailure::Incompatible));
     let mut silent = authority.client(None, &[newer]);
     silent.alpn_protocols = Vec::new();

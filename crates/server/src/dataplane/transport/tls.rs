@@ -10,6 +10,7 @@ use super::identity::identity_of;
 use super::pending::Pending;
 use super::server_name;
 use super::wire::Wire;
+use evenkeel_core::session::TlsVersion;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
@@ -46,6 +47,8 @@ pub(in crate::dataplane) struct Tls {
     server_name: Option<Box<str>>,
     is_open: bool,
     has_peer_closed: bool,
+    /// Our side has ended.
+    has_closed: bool,
 }
 
 enum Side {
@@ -73,15 +76,18 @@ impl Tls {
         Ok(Self::new(Side::Server(side)))
     }
 
-    /// The side that connects; its first record waits to be flushed.
+    /// The side that connects, and offers these protocols; its first record waits to be flushed.
     ///
     /// # Errors
     /// A configuration that rustls does not take, or no entropy.
     pub(in crate::dataplane) fn client(
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
+        alpn: impl Iterator<Item = Alpn>,
     ) -> Result<Self, TlsFailure> {
-        let side = UnbufferedClientConnection::new(config, name).map_err(|e| TlsFailure::from(&e))?;
+        let alpn = alpn.map(|alpn| alpn.name().to_vec()).collect();
+        let side = UnbufferedClientConnection::new_with_alpn(config, name, alpn)
+            .map_err(|e| TlsFailure::from(&e))?;
         let mut tls = Self::new(Side::Client(side));
         tls.receive(&mut [], |_| {})?;
         Ok(tls)
@@ -96,6 +102,7 @@ impl Tls {
             server_name: None,
             is_open: false,
             has_peer_closed: false,
+            has_closed: false,
         }
     }
 
@@ -107,6 +114,11 @@ impl Tls {
     /// Whether the peer has said that nothing more comes.
     pub(in crate::dataplane) fn has_peer_closed(&self) -> bool {
         self.has_peer_closed
+    }
+
+    /// Whether our side has ended, so that nothing follows what waits.
+    pub(in crate::dataplane) fn has_closed(&self) -> bool {
+        self.has_closed
     }
 
     /// Whether records wait to be written.
@@ -233,9 +245,9 @@ impl Tls {
         left
     }
 
-    /// Has the `close_notify` wait, with which our side ends (RFC 8446 §6.1); nothing before the handshake has ended.
+    /// Has the `close_notify` wait, with which our side ends (RFC 8446 §6.1), once; nothing before the handshake has ended.
     pub(in crate::dataplane) fn close(&mut self, wire: &mut Wire) {
-        if !self.is_open {
+        if !self.is_open || std::mem::replace(&mut self.has_closed, true) {
             return;
         }
         wire.clear();
@@ -288,7 +300,12 @@ impl Tls {
             Side::Server(_) => common.peer_certificates().and_then(|chain| identity_of(chain.first()?)),
             Side::Client(_) => None,
         };
-        Agreed { alpn, server_name: self.server_name.take(), client_identity }
+        let version = common.protocol_version().and_then(|version| match version {
+            rustls::ProtocolVersion::TLSv1_2 => Some(TlsVersion::V1_2),
+            rustls::ProtocolVersion::TLSv1_3 => Some(TlsVersion::V1_3),
+            _ => None,
+        });
+        Agreed { version, alpn, server_name: self.server_name.take(), client_identity }
     }
 }
 

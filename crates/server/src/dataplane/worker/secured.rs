@@ -6,20 +6,19 @@
 use super::{READ_BYTES, Worker};
 use crate::dataplane::sockets::Socket;
 use crate::dataplane::transport::{
-    Agreed, FirstBytes, Heard, Spoken, Tls, TlsContexts, TlsFailure, Transport, Wire,
+    Agreed, Alpn, FirstBytes, Heard, Spoken, Tls, TlsFailure, Transport, Wire,
 };
-use evenkeel_core::id::ListenerId;
-use evenkeel_core::snapshot::Snapshot;
+use evenkeel_core::id::{ListenerId, ServiceId};
+use evenkeel_core::reason::Limit;
 use evenkeel_core::time::Moment;
-use evenkeel_engine::{ConnKey, ConnectFailure, Engine, PeerEnd};
+use evenkeel_engine::{self as engine, ConnKey, ConnectFailure, Engine, PeerEnd, Secured};
 use rustls::pki_types::ServerName;
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
-/// Handshakes that go on in one turn: each costs as much as hundreds of requests, so more wait for the next turn, and
-/// sessions that stand go on between them.
-pub(super) const HANDSHAKES_PER_TURN: usize = 16;
+/// What an endpoint is said to have done that went before its handshake was over.
+const LEFT_EARLY: &str = "the endpoint ended the connection in the middle of the handshake";
 
 impl Worker {
     /// What a connection that was accepted on a listener goes through.
@@ -32,13 +31,36 @@ impl Worker {
         served(config)
     }
 
+    /// What a connection to an endpoint goes through.
+    ///
+    /// # Errors
+    /// A name that no certificate can have, or no entropy.
+    pub(super) fn connected_transport(
+        &self,
+        key: ConnKey,
+        service: ServiceId,
+        address: SocketAddr,
+    ) -> std::io::Result<Transport> {
+        let Some(tls) = self.tls.services.get(&service) else { return Ok(Transport::Clear) };
+        let name = tls.server_name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
+        let alpn = self.engine.may_agree_on(key).iter().map(|alpn| match alpn {
+            engine::Alpn::H1 => Alpn::H1,
+            engine::Alpn::H2 => Alpn::H2,
+        });
+        let tls =
+            Tls::client(Arc::clone(&tls.config), name, alpn).map_err(|f| std::io::Error::other(f.code()))?;
+        Ok(Transport::Tls(Box::new(tls)))
+    }
+
     /// Reads a socket once and gives what its records hold to its session; how many bytes were read.
     pub(super) fn read_secured(&mut self, now: Moment, key: ConnKey) -> usize {
+        let most = self.engine.limits().handshakes_per_turn as usize;
         let Some(socket) = self.sockets.get(key) else { return 0 };
         let waiting = match &socket.transport {
-            Transport::Tls(tls) if !tls.is_open() && self.handshakes >= HANDSHAKES_PER_TURN => {
+            Transport::Tls(tls) if !tls.is_open() && self.handshakes >= most => {
                 // It stays ready, in another queue.
                 self.put_by.push(key);
+                self.shared.stats.refused(Limit::HandshakesPerTurn);
                 return 0;
             }
             Transport::Tls(tls) => tls.tail(),
@@ -78,7 +100,10 @@ impl Worker {
                     first.has_first = true;
                     return;
                 }
-                Spoken::Tls => socket.transport = served(Arc::clone(&first.config)),
+                Spoken::Tls => {
+                    socket.transport = served(Arc::clone(&first.config));
+                    self.engine.securing(now, key);
+                }
                 Spoken::Clear => socket.transport = Transport::Clear,
             }
         }
@@ -86,9 +111,13 @@ impl Worker {
             self.engine.received(now, key, &self.buffer[..len]);
             return;
         };
+        if tls.has_peer_closed() {
+            // What comes behind its end is nothing (RFC 8446 §6.1).
+            return;
+        }
         let (was_open, is_client, engine) = (tls.is_open(), socket.is_client, &mut self.engine);
         let taken = tls.receive(&mut self.buffer[..len], |heard| match heard {
-            Heard::Secured(agreed) => told_engine(engine, now, key, is_client, &agreed),
+            Heard::Secured(agreed) => told_engine(engine, now, key, is_client, agreed),
             Heard::Plaintext(bytes) => engine.received(now, key, bytes),
         });
         if !was_open && (tls.has_pending() || tls.is_open()) {
@@ -114,8 +143,13 @@ impl Worker {
     fn ended_secured(&mut self, now: Moment, key: ConnKey) {
         self.flush(now, key, self.written + super::TURN_BYTES);
         let Some(socket) = self.sockets.get(key) else { return };
+        let is_write_failed = socket.is_write_failed;
         match &socket.transport {
-            Transport::Tls(tls) if tls.is_open() => self.failed(now, key, TlsFailure::Truncated),
+            // It said so before, and may still read.
+            Transport::Tls(tls) if tls.has_peer_closed() && !is_write_failed => {}
+            Transport::Tls(tls) if tls.is_open() && !tls.has_peer_closed() => {
+                self.failed(now, key, TlsFailure::Truncated)
+            }
             Transport::Undecided(first) => {
                 let first = first.waiting();
                 self.engine.received(now, key, first);
@@ -127,6 +161,9 @@ impl Worker {
 
     /// TLS ends a connection: the peer hears the alert if there is one, and the session that it was cut off.
     fn failed(&mut self, now: Moment, key: ConnKey, failure: TlsFailure) {
+        if failure == TlsFailure::HandshakeTooLarge {
+            self.shared.stats.refused(Limit::HandshakeBytes);
+        }
         let Some(socket) = self.sockets.get(key) else { return };
         if let Transport::Tls(tls) = &socket.transport
             && tls.has_pending()
@@ -141,7 +178,7 @@ impl Worker {
         if was_open {
             self.engine.peer_ended(now, key, end_of(failure));
         } else {
-            self.engine.connect_failed(now, key, ConnectFailure::Unreachable);
+            self.engine.connect_failed(now, key, ConnectFailure::Handshake(failure.why()));
         }
     }
 
@@ -150,12 +187,39 @@ impl Worker {
         let Some(mut socket) = self.forget(key) else { return };
         let is_open = socket.is_client || !matches!(&socket.transport, Transport::Tls(tls) if !tls.is_open());
         if end == PeerEnd::Closed {
-            bid_farewell(&mut self.wire, &mut socket);
+            self.bid_farewell(&mut socket);
         }
         if is_open {
             self.engine.peer_ended(now, key, end);
         } else {
-            self.engine.connect_failed(now, key, ConnectFailure::Unreachable);
+            self.engine.connect_failed(now, key, ConnectFailure::Handshake(LEFT_EARLY));
+        }
+    }
+
+    /// Ends our side, after all that was to be said. Under TLS its `close_notify` comes before the socket's own
+    /// end.
+    pub(super) fn end_output(&mut self, now: Moment, key: ConnKey) {
+        let Some(socket) = self.sockets.get(key).filter(|s| !s.is_write_failed) else { return };
+        if let Transport::Tls(tls) = &mut socket.transport {
+            tls.close(wire(&mut self.wire));
+            self.flush(now, key, self.written + super::TURN_BYTES);
+        } else {
+            // A peer that is gone by now is found out by the next read.
+            let _ = socket.stream.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Says that our side ends, where TLS has a word for it. The session's output has left by then.
+    pub(super) fn bid_farewell(&mut self, socket: &mut Socket) {
+        if let Transport::Tls(tls) = &mut socket.transport
+            && !socket.is_write_failed
+        {
+            let wire = wire(&mut self.wire);
+            tls.close(wire);
+            // A peer that does not take so little does not hear it.
+            if let Ok(n) = socket.stream.write(tls.waiting()) {
+                tls.wrote(n, wire);
+            }
         }
     }
 
@@ -178,6 +242,10 @@ impl Worker {
             };
             let fresh = output.get(tls.sealed()..).filter(|_| tls.is_open()).unwrap_or_default();
             if fresh.is_empty() && !tls.has_pending() {
+                if tls.has_closed() {
+                    // Some peers wait for the socket's end too.
+                    let _ = socket.stream.shutdown(Shutdown::Write);
+                }
                 return false;
             }
             let room = most.saturating_sub(self.written);
@@ -209,41 +277,6 @@ impl Worker {
     }
 }
 
-/// Says that our side ends, where TLS has a word for it. The session's output has left by then.
-pub(super) fn bid_farewell(own_wire: &mut Option<Box<Wire>>, socket: &mut Socket) {
-    if let Transport::Tls(tls) = &mut socket.transport
-        && !socket.is_write_failed
-    {
-        let wire = wire(own_wire);
-        tls.close(wire);
-        // A peer that does not take so little does not hear it.
-        if let Ok(n) = socket.stream.write(tls.waiting()) {
-            tls.wrote(n, wire);
-        }
-    }
-}
-
-/// What a connection to an endpoint goes through.
-///
-/// # Errors
-/// A name that no certificate can have, or no entropy.
-pub(super) fn connected_transport(
-    tls: &TlsContexts,
-    snapshot: &Snapshot,
-    address: SocketAddr,
-) -> std::io::Result<Transport> {
-    if tls.services.is_empty() {
-        return Ok(Transport::Clear);
-    }
-    let has_endpoint =
-        |set: &evenkeel_core::endpoint::EndpointSet| set.endpoints.iter().any(|e| e.spec.address == address);
-    let service = snapshot.services.iter().find(|s| has_endpoint(&s.endpoints));
-    let Some(tls) = service.and_then(|s| tls.services.get(&s.id)) else { return Ok(Transport::Clear) };
-    let name = tls.server_name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
-    let tls = Tls::client(Arc::clone(&tls.config), name).map_err(|f| std::io::Error::other(f.code()))?;
-    Ok(Transport::Tls(Box::new(tls)))
-}
-
 fn served(config: Arc<rustls::ServerConfig>) -> Transport {
     let tls =
         Tls::server(config).expect("it fails for a size of fragments only, and the control side sets none");
@@ -251,25 +284,23 @@ fn served(config: Arc<rustls::ServerConfig>) -> Transport {
 }
 
 /// The session hears that its connection is secured.
-fn told_engine(engine: &mut Engine, now: Moment, key: ConnKey, is_client: bool, _agreed: &Agreed) {
+fn told_engine(engine: &mut Engine, now: Moment, key: ConnKey, is_client: bool, agreed: Agreed) {
+    let alpn = agreed.alpn.map(|alpn| match alpn {
+        Alpn::H1 => engine::Alpn::H1,
+        Alpn::H2 => engine::Alpn::H2,
+    });
+    let Agreed { version, server_name, client_identity, .. } = agreed;
+    engine.secured(now, key, Secured { version, alpn, server_name, client_identity });
     if !is_client {
         engine.connected(now, key);
     }
 }
 
-/// How a failure looks to the session: as a connection that was cut.
+/// How a failure looks to the session.
 fn end_of(failure: TlsFailure) -> PeerEnd {
     match failure {
-        TlsFailure::NotTls
-        | TlsFailure::Incompatible
-        | TlsFailure::NoCertificate
-        | TlsFailure::BadCertificate
-        | TlsFailure::PeerRefused
-        | TlsFailure::BadRecord
-        | TlsFailure::PeerMisbehaved
-        | TlsFailure::HandshakeTooLarge
-        | TlsFailure::Truncated
-        | TlsFailure::Internal => PeerEnd::Reset,
+        TlsFailure::Truncated => PeerEnd::Truncated,
+        failure => PeerEnd::TlsFailed(failure.why()),
     }
 }
 

@@ -1,11 +1,14 @@
 //! TLS on the worker's sockets: how many handshakes a turn takes, how connections end, who speaks what.
 
-use super::super::secured::HANDSHAKES_PER_TURN;
 use super::*;
 use crate::dataplane::transport::test_certificates::{Authority, Clients, VERSIONS};
 use crate::dataplane::transport::{ListenerContext, TlsContexts, UpstreamContext};
+use evenkeel_core::policy::{self, ListenerProtocol};
 use evenkeel_core::reason::CloseReason;
 use rustls::ClientConnection;
+
+/// As many as a turn takes.
+const MOST: usize = 16;
 
 /// A client's side of TLS on a socket that does not block.
 struct Client {
@@ -30,13 +33,20 @@ impl Client {
 
 /// A worker whose listener and service may speak TLS by this authority.
 fn hand(authority: &Authority, is_optional: bool) -> Hand {
+    let protocol = if is_optional { ListenerProtocol::Auto } else { ListenerProtocol::Http };
+    hand_of(authority, protocol)
+}
+
+fn hand_of(authority: &Authority, protocol: ListenerProtocol) -> Hand {
+    let is_optional = protocol == ListenerProtocol::Auto;
     let own = authority.issue(&["web.test"]);
     let config = Arc::new(authority.server(&own, &VERSIONS, Clients::NotAsked));
     let tls = TlsContexts {
         listeners: [(LISTENER, ListenerContext { config, is_optional })].into(),
         services: [].into(),
     };
-    let mut hand = Hand::new();
+    let policy = ListenerPolicy { protocol, transport: policy::Transport::Tls, ..ListenerPolicy::default() };
+    let mut hand = Hand::with(policy);
     hand.worker.tls = Arc::new(tls);
     hand
 }
@@ -68,12 +78,9 @@ fn a_turn_takes_so_many_handshakes_and_the_next_one_the_rest() {
     for client in &mut clients {
         client.pump();
     }
-    hand.worker.handshakes = HANDSHAKES_PER_TURN - 1;
+    hand.worker.handshakes = MOST - 1;
     hand.worker.read_ready(now);
-    assert_eq!(
-        (hand.worker.handshakes, &hand.worker.put_by[..]),
-        (HANDSHAKES_PER_TURN, &[ConnKey::from_bits(1)][..])
-    );
+    assert_eq!((hand.worker.handshakes, &hand.worker.put_by[..]), (MOST, &[ConnKey::from_bits(1)][..]));
     assert!(hand.worker.ready.is_empty() && hand.worker.timeout().is_zero());
     hand.turn_until(|w| w.put_by.is_empty());
     hand.turn_until(|_| clients.iter_mut().map(Client::pump).filter(|&is_open| is_open).count() == 2);
@@ -93,7 +100,7 @@ fn a_session_that_stands_is_read_whatever_handshakes_there_were() {
     );
     client.tls.writer().write_all(&[&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[7; 8]].concat()).unwrap();
     client.pump();
-    hand.worker.handshakes = HANDSHAKES_PER_TURN;
+    hand.worker.handshakes = MOST;
     let now = hand.worker.clock.now();
     assert!(hand.worker.read_secured(now, key) > 0);
     assert!(hand.worker.put_by.is_empty());
@@ -150,7 +157,7 @@ fn an_end_that_was_not_announced_is_told_as_one_that_cut_something_off() {
     hand.turn_until(|_| client.pump());
     client.pump();
     client.stream.shutdown(std::net::Shutdown::Write).unwrap();
-    assert_eq!(end_of_session(&mut hand), CloseReason::ClientReset);
+    assert_eq!(end_of_session(&mut hand), CloseReason::TlsClosedUncleanly);
 }
 
 #[test]
@@ -160,7 +167,7 @@ fn a_client_that_speaks_no_tls_where_it_must_is_told_so_by_an_alert() {
     let mut client = hand.connect();
     client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
     hand.turn_until(|w| w.engine.sessions() == 1);
-    assert_eq!(end_of_session(&mut hand), CloseReason::ClientReset);
+    assert_eq!(end_of_session(&mut hand), CloseReason::TlsHandshakeFailed);
     let said = read_all(&client);
     assert_eq!((said[0], said.len()), (0x15, 7), "{said:?}");
 }
@@ -203,5 +210,85 @@ fn an_endpoint_that_ends_in_the_middle_of_its_handshake_could_not_be_connected_t
             reason = Some(why);
         }
     }
-    assert_eq!(reason, Some(CloseReason::ConnectUnreachable));
+    assert_eq!(reason, Some(CloseReason::TlsHandshakeFailed));
+}
+
+#[test]
+fn a_handshake_that_does_not_go_on_ends_at_its_own_timeout() {
+    let authority = Authority::new();
+    for is_optional in [false, true] {
+        let mut hand = hand(&authority, is_optional);
+        let mut client = client(&hand, &authority);
+        let mut hello = Vec::new();
+        client.tls.write_tls(&mut hello).unwrap();
+        client.stream.write_all(&hello[..20]).unwrap();
+        hand.turn_until(|w| {
+            let socket = w.sockets.get(ConnKey::from_bits(0));
+            socket.is_some_and(|s| matches!(&s.transport, Transport::Tls(tls) if tls.tail().len() == 20))
+        });
+        let timeout = policy::Timeouts::default().tls_handshake;
+        let now = hand.worker.clock.now();
+        hand.worker.engine.tick(now + (timeout - Duration::from_secs(1)));
+        assert_eq!(hand.worker.engine.sessions(), 1, "it has time left");
+        hand.worker.engine.tick(now + timeout + Duration::from_secs(1));
+        assert_eq!(end_of_session(&mut hand), CloseReason::TlsHandshakeTimeout);
+    }
+}
+
+#[test]
+fn a_side_of_a_tunnel_that_ends_by_close_notify_ends_alone() {
+    let authority = Authority::new();
+    let mut hand = hand_of(&authority, ListenerProtocol::Tcp);
+    let mut client = client(&hand, &authority);
+    hand.turn_until(|_| client.pump());
+    client.tls.writer().write_all(b"a question").unwrap();
+    client.tls.send_close_notify();
+    client.pump();
+    hand.back.set_nonblocking(true).unwrap();
+    let back = hand.back.try_clone().unwrap();
+    let mut end = None;
+    hand.turn_until(|_| {
+        end = end.take().or_else(|| back.accept().ok().map(|(stream, _)| stream));
+        end.is_some()
+    });
+    let mut end = end.unwrap();
+    end.set_nonblocking(true).unwrap();
+    let (mut said, mut part) = (Vec::new(), [0; 64]);
+    hand.turn_until(|_| match end.read(&mut part) {
+        Ok(n) => {
+            said.extend_from_slice(&part[..n]);
+            n == 0
+        }
+        Err(_) => false,
+    });
+    assert_eq!(said, b"a question");
+    assert_eq!(hand.worker.engine.sessions(), 1, "the other side goes on");
+    end.write_all(b"an answer").unwrap();
+    let mut answer = Vec::new();
+    hand.turn_until(|_| {
+        client.pump();
+        let _more = client.tls.reader().read_to_end(&mut answer);
+        answer == b"an answer"
+    });
+    end.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(end_of_session(&mut hand), CloseReason::ClientClosed);
+    client.stream.set_nonblocking(false).unwrap();
+    while client.tls.read_tls(&mut client.stream).unwrap() > 0 {
+        if client.tls.process_new_packets().unwrap().peer_has_closed() {
+            return;
+        }
+    }
+    panic!("no close_notify came back");
+}
+
+#[test]
+fn a_side_of_a_tunnel_that_is_cut_off_ends_it_whole() {
+    let authority = Authority::new();
+    let mut hand = hand_of(&authority, ListenerProtocol::Tcp);
+    let mut client = client(&hand, &authority);
+    hand.turn_until(|_| client.pump());
+    client.tls.writer().write_all(b"half a").unwrap();
+    client.pump();
+    client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(end_of_session(&mut hand), CloseReason::TlsClosedUncleanly);
 }
