@@ -91,10 +91,11 @@ impl Engine {
         let ex = self.exchanges.get(tunnel).filter(|ex| ex.kind == Kind::Tunnel)?;
         let version = self.services.get(ex.service)?.service.policy.upstream.proxy_protocol;
         let client = ex.client.at.and_then(|(client, _)| self.conns.get(client)?.client());
-        let ends = client
-            .and_then(|c| c.destination.map(|destination| Addresses { source: c.peer, destination }));
+        let ends =
+            client.and_then(|c| c.destination.map(|destination| Addresses { source: c.peer, destination }));
         let upstream = self.conns.get_mut(key)?.upstream_mut()?;
-        let is_due = version != SendProxyProtocol::None && !std::mem::replace(&mut upstream.is_introduced, true);
+        let is_due =
+            version != SendProxyProtocol::None && !std::mem::replace(&mut upstream.is_introduced, true);
         is_due.then_some((version, ends))
     }
 }

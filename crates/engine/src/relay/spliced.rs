@@ -33,7 +33,9 @@ impl Engine {
         let Some(other) = self.may_splice(key) else { return };
         let conn = &mut self.conns[key];
         conn.figures.bytes_in += bytes as u64;
-        conn.idle_since = now;
+        if let Some(tunnel) = conn.streams.get(conn.highest_stream) {
+            self.exchanges[tunnel].heard = now;
+        }
         let receiver = &mut self.conns[other];
         receiver.figures.bytes_out += bytes as u64;
         receiver.stalled_since = None;

@@ -237,7 +237,8 @@ impl Engine {
         let Some(conn) = self.conns.get(key) else { return false };
         if conn.phase == Phase::Detecting {
             // What it said is no protocol that we know, or not yet; a tunnel takes it as it is.
-            let has_spoken = conn.client().is_some_and(|c| !c.awaits_proxy_header && !c.first_bytes.is_empty());
+            let has_spoken =
+                conn.client().is_some_and(|c| !c.awaits_proxy_header && !c.first_bytes.is_empty());
             return has_spoken && self.protocol_of(key) != ListenerProtocol::Http;
         }
         if conn.phase != Phase::Open {

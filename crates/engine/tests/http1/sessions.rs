@@ -63,7 +63,10 @@ fn a_session_that_changes_to_http_2_counts_as_that() {
         "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: \r\n\r\n",
     );
     let stats = w.listener_stats();
-    assert_eq!((stats.sessions_of(SessionProtocol::Http1), stats.sessions_of(SessionProtocol::Http2)), (0, 1));
+    assert_eq!(
+        (stats.sessions_of(SessionProtocol::Http1), stats.sessions_of(SessionProtocol::Http2)),
+        (0, 1)
+    );
 }
 
 #[test]
@@ -83,15 +86,17 @@ fn the_begin_and_the_end_of_a_session_tell_its_protocol_and_what_its_handshake_a
         .events
         .iter()
         .filter_map(|event| match event {
-            EventKind::SessionStarted { protocol, tls, .. } | EventKind::SessionEnded { protocol, tls, .. } => {
-                Some((*protocol, tls.clone().unwrap()))
-            }
+            EventKind::SessionStarted { protocol, tls, .. }
+            | EventKind::SessionEnded { protocol, tls, .. } => Some((*protocol, tls.clone().unwrap())),
             _ => None,
         })
         .collect();
     assert_eq!(told.len(), 2);
     for (protocol, tls) in told {
-        assert_eq!((protocol, tls.version, tls.alpn), (SessionProtocol::Http1, Some(TlsVersion::V1_3), Some("http/1.1")));
+        assert_eq!(
+            (protocol, tls.version, tls.alpn),
+            (SessionProtocol::Http1, Some(TlsVersion::V1_3), Some("http/1.1"))
+        );
         assert_eq!(tls.server_name.as_deref(), Some("a.example"));
     }
 }
@@ -177,7 +182,10 @@ fn exchanges_that_fail_count_by_what_their_client_speaks() {
     w.say(endpoint, "no answer at all\r\n\r\n");
     assert!(w.heard(client).starts_with("HTTP/1.1 502"));
     let stats = w.listener_stats();
-    assert_eq!((stats.failed_total(SessionProtocol::Http1), stats.failed_total(SessionProtocol::Http2)), (1, 0));
+    assert_eq!(
+        (stats.failed_total(SessionProtocol::Http1), stats.failed_total(SessionProtocol::Http2)),
+        (1, 0)
+    );
 }
 
 /// Subscribers at one endpoint, each on an upstream that stands.

@@ -111,7 +111,17 @@ impl World {
             snapshot: Arc::new(snapshot),
         };
         let engine = Engine::new(setup, now);
-        Self { engine, now, asked: Vec::new(), events: Vec::new(), wires: Vec::new(), writer, stats, listener, worker }
+        Self {
+            engine,
+            now,
+            asked: Vec::new(),
+            events: Vec::new(),
+            wires: Vec::new(),
+            writer,
+            stats,
+            listener,
+            worker,
+        }
     }
 
     /// A client that has said nothing yet.

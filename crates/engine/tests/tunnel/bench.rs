@@ -244,10 +244,15 @@ impl Bench {
                 match action {
                     Action::Connect { conn, address, .. } => self.asked.push((conn, address)),
                     Action::EndOutput { conn } => self.peer(conn).heard_end = true,
-                    Action::Close { conn, is_abort, .. } => match self.asked.iter().position(|(key, _)| *key == conn) {
-                        Some(place) => drop(self.asked.remove(place)),
-                        None => self.peer(conn).closed = Some(if is_abort { Farewell::Reset } else { Farewell::Whole }),
-                    },
+                    Action::Close { conn, is_abort, .. } => {
+                        match self.asked.iter().position(|(key, _)| *key == conn) {
+                            Some(place) => drop(self.asked.remove(place)),
+                            None => {
+                                let how = if is_abort { Farewell::Reset } else { Farewell::Whole };
+                                self.peer(conn).closed = Some(how);
+                            }
+                        }
+                    }
                     Action::Event(event) => self.events.push(event),
                     Action::Resume { .. } => {}
                 }

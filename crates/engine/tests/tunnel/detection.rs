@@ -17,14 +17,8 @@ fn client_hello(host: &str) -> Vec<u8> {
     let name = [&[0][..], &size(host.len()), host].concat();
     let list = [&size(name.len())[..], &name].concat();
     let extension = [&[0, 0][..], &size(list.len()), &list].concat();
-    let body = [
-        &[3, 3][..],
-        &[9; 32],
-        &[0, 0, 2, 0x13, 1, 1, 0],
-        &size(extension.len()),
-        &extension,
-    ]
-    .concat();
+    let body =
+        [&[3, 3][..], &[9; 32], &[0, 0, 2, 0x13, 1, 1, 0], &size(extension.len()), &extension].concat();
     let message = [&[1, 0][..], &size(body.len()), &body].concat();
     [&[22, 3, 1][..], &size(message.len()), &message].concat()
 }

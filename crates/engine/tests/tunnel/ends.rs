@@ -154,6 +154,16 @@ fn silence_ends_a_tunnel_only_where_that_is_asked_for_and_only_of_both_sides() {
     let closed = [client, endpoint].map(|key| bench.peer(key).closed);
     assert!(closed.iter().all(|how| how.is_some_and(|how| how != Farewell::Reset)), "{closed:?}");
 
+    // Bytes that the event loop moves by itself are none the less bytes.
+    let mut bench = Bench::new(Setup { route, ..Setup::default() });
+    let (client, endpoint) = bench.tunnel();
+    for _ in 0..10 {
+        bench.pass(9 * SECOND);
+        assert_eq!(bench.engine.may_splice(endpoint), Some(client));
+        bench.engine.spliced(bench.now, endpoint, 1_000);
+    }
+    assert_eq!(bench.session_ends(), []);
+
     let mut bench = Bench::new(Setup::default());
     bench.tunnel();
     for _ in 0..50 {
@@ -192,4 +202,35 @@ fn an_endpoint_that_terminates_keeps_its_tunnels_until_its_service_s_deadline() 
     assert_eq!(bench.session_ends(), [CloseReason::EndpointTerminating]);
     bench.say(other.0, b"elsewhere");
     assert_eq!(bench.heard(other.1), b"elsewhere");
+}
+
+#[test]
+fn a_direction_may_be_spliced_while_nothing_of_it_waits_and_neither_side_has_ended_it() {
+    let mut bench = Bench::new(Setup::default());
+    let client = bench.connect();
+    assert_eq!(bench.engine.may_splice(client), None);
+    let endpoint = bench.open();
+    assert_eq!(bench.engine.may_splice(client), Some(endpoint));
+    bench.peer(client).takes = Some(0);
+    bench.say(endpoint, b"hello");
+    assert_eq!(bench.engine.may_splice(endpoint), None, "it would overtake what waits");
+    bench.take(client, 5);
+    assert_eq!(bench.engine.may_splice(endpoint), Some(client));
+    bench.end(client);
+    assert_eq!(bench.engine.may_splice(client), None);
+    assert_eq!(bench.engine.may_splice(endpoint), Some(client));
+}
+
+#[test]
+fn a_receiver_that_takes_nothing_of_a_pipe_for_the_send_timeout_is_cut_off_too() {
+    let mut bench = Bench::new(Setup::default());
+    let (_, endpoint) = bench.tunnel();
+    bench.engine.splice_stalled(bench.now, endpoint);
+    bench.pass(50 * SECOND);
+    bench.engine.spliced(bench.now, endpoint, 1);
+    bench.engine.splice_stalled(bench.now, endpoint);
+    bench.pass(50 * SECOND);
+    assert_eq!(bench.session_ends(), []);
+    bench.pass(11 * SECOND);
+    assert_eq!(bench.session_ends(), [CloseReason::SendTimeout]);
 }

@@ -3,7 +3,8 @@
 use crate::bench::{Bench, Setup, client_address};
 use evenkeel_core::event::EventKind;
 use evenkeel_core::policy::{
-    AcceptProxyProtocol, ForwardedFor, HeaderRules, ListenerPolicy, ListenerProtocol, RoutePolicy, SendProxyProtocol, ServicePolicy, Upstream,
+    AcceptProxyProtocol, ForwardedFor, HeaderRules, ListenerPolicy, ListenerProtocol, RoutePolicy,
+    SendProxyProtocol, ServicePolicy, Upstream,
 };
 use evenkeel_core::reason::CloseReason;
 use std::net::SocketAddr;
@@ -11,7 +12,10 @@ use std::time::Duration;
 
 fn required(protocol: ListenerProtocol) -> Setup {
     let proxy_protocol = AcceptProxyProtocol::Required;
-    Setup { listener: ListenerPolicy { protocol, proxy_protocol, ..ListenerPolicy::default() }, ..Setup::default() }
+    Setup {
+        listener: ListenerPolicy { protocol, proxy_protocol, ..ListenerPolicy::default() },
+        ..Setup::default()
+    }
 }
 
 fn sending(proxy_protocol: SendProxyProtocol) -> ServicePolicy {
@@ -32,10 +36,14 @@ fn the_header_names_the_client_before_anything_is_picked() {
     assert_eq!(bench.engine.proxy_header(bench.now, client, &first), Some(HEADER.len()));
     bench.carry();
     assert!(!bench.engine.awaits_proxy_header(client));
-    let peers: Vec<SocketAddr> = bench.events.iter().filter_map(|e| match e {
-        EventKind::SessionStarted { peer, .. } => Some(*peer),
-        _ => None,
-    }).collect();
+    let peers: Vec<SocketAddr> = bench
+        .events
+        .iter()
+        .filter_map(|e| match e {
+            EventKind::SessionStarted { peer, .. } => Some(*peer),
+            _ => None,
+        })
+        .collect();
     assert_eq!(peers, ["198.51.100.7:1234".parse().unwrap()]);
     let endpoint = bench.open();
     bench.say(client, b"hello");
@@ -100,10 +108,10 @@ fn what_a_proxy_in_front_said_is_handed_on_in_either_version() {
     let (length, header) = evenkeel_wire::proxy_protocol::read(&heard).unwrap().unwrap();
     let ends = header.addresses.unwrap();
     assert_eq!(length, heard.len());
-    assert_eq!((ends.source.to_string(), ends.destination.to_string()), (
-        "198.51.100.7:1234".to_owned(),
-        "203.0.113.1:443".to_owned(),
-    ));
+    assert_eq!(
+        (ends.source.to_string(), ends.destination.to_string()),
+        ("198.51.100.7:1234".to_owned(), "203.0.113.1:443".to_owned(),)
+    );
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn the_most_sessions_of_an_endpoint_are_taken_and_one_more_is_refused() {
     let client = bench.asking(Speaks::Http1);
     assert!(bench.lines[client].hear().starts_with(b"HTTP/1.1 503 "));
     assert_eq!(bench.worker.refused_total(Limit::EndpointSessions), 1);
-    assert_eq!(bench.outcomes(ExchangeOutcome::NoEndpoint), 1);
+    assert_eq!(bench.outcomes(ExchangeOutcome::EndpointsFull), 1);
     // One that ends makes room.
     bench.end(open[0].0);
     bench.end(open[0].1);

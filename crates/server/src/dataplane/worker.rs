@@ -1,12 +1,12 @@
 //! One data plane thread: waits, reads, lets the engine work, writes every dirty socket once, and so on.
 
+pub(super) use self::bulk::Bulk;
+use self::looks::Looks;
 use super::SessionPage;
 use super::inbox::{Command, Inbox};
 use super::pauses::{PAUSE, Pauses};
 use super::pipes::Pipes;
 use super::sockets::{self, INBOX, Socket, Sockets};
-pub(super) use self::bulk::Bulk;
-use self::looks::Looks;
 use super::transport::{TlsContexts, Transport, Wire};
 use crate::clock::Clock;
 use evenkeel_core::event::{Event, EventKind};

@@ -67,10 +67,16 @@ fn bulk(length: usize) -> Vec<u8> {
     (0..length as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
-/// Writes all, and ends that side.
+/// Writes all, and ends that side. As much as the kernel takes is there before anybody reads.
 fn send(mut to: Blocking, bytes: Vec<u8>) -> std::thread::JoinHandle<Blocking> {
+    to.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    while let Ok(n) = to.write(&bytes[sent..]) {
+        sent += n;
+    }
+    to.set_nonblocking(false).unwrap();
     std::thread::spawn(move || {
-        to.write_all(&bytes).unwrap();
+        to.write_all(&bytes[sent..]).unwrap();
         to.shutdown(Shutdown::Write).unwrap();
         to
     })
@@ -103,11 +109,12 @@ fn a_receiver_that_stops_in_the_middle_of_bulk_holds_its_sender_back_and_goes_on
     let mut hand = tcp(Limits::default());
     let (client, end) = hand.tunnel();
     let sender = send(end, bulk(LENGTH));
-    let is_waiting = |w: &mut Worker| {
-        let upstream = w.sockets.get(ConnKey::from_bits(1));
-        upstream.is_some_and(|s| s.bulk.is_waiting()) && w.ready.is_empty()
+    let is_held_back = |w: &mut Worker| {
+        let upstream = ConnKey::from_bits(1);
+        let waits_in_pipe = w.sockets.get(upstream).is_some_and(|s| s.bulk.is_waiting());
+        (waits_in_pipe || !w.engine.takes_input(upstream)) && w.ready.is_empty()
     };
-    hand.turn_until(is_waiting);
+    hand.turn_until(is_held_back);
     assert!(hand.worker.timeout() > Duration::ZERO, "nobody asks again and again");
     let (heard, _) = hand.hear_all(&client);
     assert!(heard == bulk(LENGTH), "{} bytes came", heard.len());
