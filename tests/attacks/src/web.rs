@@ -11,8 +11,8 @@ use std::thread;
 pub const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 /// What the calm one says to whoever asks for a WebSocket; it says all that comes afterwards again.
 pub const SWITCHES: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-/// How much the calm one answers to a request for `/web/large`.
-pub const LARGE: usize = 8 << 20;
+/// How much the calm one answers to a request for `/web/large`: more than sockets take.
+pub const LARGE: usize = 64 << 20;
 
 /// What is said at once of much.
 const PART: &[u8] = &[b'x'; 64 * 1024];
