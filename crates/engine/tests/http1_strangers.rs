@@ -30,7 +30,7 @@ impl Bench {
         let (listener, snapshot) = one_service(1);
         let mut snapshot = Snapshot::clone(&snapshot);
         for service in &mut snapshot.services {
-            Arc::make_mut(service).policy.upstream.max_connections = 1;
+            Arc::make_mut(service).policy.upstream.max_connections = Some(1);
         }
         let now = Moment::from_nanos(1_000_000_000);
         let setup = EngineSetup {

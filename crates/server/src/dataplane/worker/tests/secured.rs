@@ -46,7 +46,7 @@ fn hand_of(authority: &Authority, protocol: ListenerProtocol) -> Hand {
         services: [].into(),
     };
     let policy = ListenerPolicy { protocol, transport: policy::Transport::Tls, ..ListenerPolicy::default() };
-    let mut hand = Hand::with(policy);
+    let mut hand = Hand::with(policy, ServicePolicy::default(), Limits::default());
     hand.worker.tls = Arc::new(tls);
     hand
 }
