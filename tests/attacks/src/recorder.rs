@@ -224,7 +224,8 @@ mod tests {
         assert_eq!(message(get), ("GET /a".into(), vec![], get.len() - 3));
         let post = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nokX";
         assert_eq!(message(post), ("POST /".into(), b"ok".to_vec(), post.len() - 1));
-        let chunked = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx: y\r\n\r\n";
+        let chunked =
+            b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx: y\r\n\r\n";
         assert_eq!(message(chunked), ("POST /".into(), b"ok".to_vec(), chunked.len()));
         assert_eq!(read(&chunked[..chunked.len() - 1]), Ok(None));
     }

@@ -135,7 +135,8 @@ impl Talk {
         loop {
             let is_line = |end: &[u8]| self.unread.windows(end.len()).position(|w| w == end);
             let end = is_line(b"\r\n\r\n").map(|at| at + 4);
-            let line = is_line(b"\n").filter(|_| self.unread.starts_with(b"sink") || self.unread.starts_with(b"flood"));
+            let line = is_line(b"\n")
+                .filter(|_| self.unread.starts_with(b"sink") || self.unread.starts_with(b"flood"));
             if let Some(end) = end.or(line.map(|at| at + 1)) {
                 self.met.requests.fetch_add(1, Ordering::Relaxed);
                 return Ok(self.unread.drain(..end).collect());
@@ -150,7 +151,8 @@ impl Talk {
     /// When the connection ends.
     pub fn body(&mut self, head: &[u8]) -> io::Result<()> {
         let text = String::from_utf8_lossy(head).to_ascii_lowercase();
-        let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+        let length =
+            text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
         if let Some(mut left) = length {
             while left > 0 {
                 if self.unread.is_empty() {

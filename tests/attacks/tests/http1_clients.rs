@@ -145,12 +145,12 @@ fn expectations_that_are_never_met_hold_no_more_than_a_request() -> Result<()> {
 
 #[test]
 fn large_answers_that_nobody_reads_wait_at_their_endpoint() -> Result<()> {
-    let attack = Attack::named("HTTP/1 slow readers of 8 MiB, 200 clients")
-        .lasting(Duration::from_secs(2))
-        .within_mib(128)
+    let attack = Attack::named("HTTP/1 slow readers of 8 MiB, 50 clients")
+        .lasting(Duration::from_secs(3))
+        .within_mib(48)
         .within_cpu(Duration::from_millis(5));
     Arena::start()?.withstands(&attack, |siege| {
-        let clients = say(siege, 200, b"GET /web/large HTTP/1.1\r\nhost: a\r\n\r\n")?;
+        let clients = say(siege, 50, b"GET /web/large HTTP/1.1\r\nhost: a\r\n\r\n")?;
         std::thread::sleep(siege.left());
         drop(clients);
         Ok(())
@@ -159,13 +159,13 @@ fn large_answers_that_nobody_reads_wait_at_their_endpoint() -> Result<()> {
 
 #[test]
 fn readers_of_nothing_are_ended_by_the_send_timeout() -> Result<()> {
-    let attack = Attack::named("HTTP/1 half-closed clients that never read, 100 clients")
-        .lasting(Duration::from_secs(5))
+    let attack = Attack::named("HTTP/1 half-closed clients that never read, 20 clients")
+        .lasting(Duration::from_secs(8))
         .within_mib(96)
         .within_cpu(Duration::from_millis(10))
         .ends_sessions("send_timeout");
     Arena::start()?.withstands(&attack, |siege| {
-        let clients = say(siege, 100, b"GET /web/large HTTP/1.1\r\nhost: a\r\n\r\n")?;
+        let clients = say(siege, 20, b"GET /web/large HTTP/1.1\r\nhost: a\r\n\r\n")?;
         clients.iter().for_each(Wire::end);
         std::thread::sleep(siege.left());
         drop(clients);
@@ -175,7 +175,8 @@ fn readers_of_nothing_are_ended_by_the_send_timeout() -> Result<()> {
 
 #[test]
 fn heads_of_too_many_fields_are_refused() -> Result<()> {
-    let attack = Attack::named("HTTP/1 heads of 10,000 fields").meets("header_fields").ends_sessions("bad_message");
+    let attack =
+        Attack::named("HTTP/1 heads of 10,000 fields").meets("header_fields").ends_sessions("bad_message");
     Arena::start()?.withstands(&attack, |siege| {
         let bytes = [GET.strip_suffix(b"\r\n").unwrap_or(GET), &b"a: b\r\n".repeat(10_000), b"\r\n"].concat();
         refused_again_and_again(siege, &bytes, "431")
@@ -186,14 +187,17 @@ fn heads_of_too_many_fields_are_refused() -> Result<()> {
 fn heads_of_too_many_bytes_are_refused() -> Result<()> {
     let attack = Attack::named("HTTP/1 heads of 1 MiB").ends_sessions("bad_message");
     Arena::start()?.withstands(&attack, |siege| {
-        let bytes = [GET.strip_suffix(b"\r\n").unwrap_or(GET), b"a: ", &[b'b'; 1 << 20], b"\r\n\r\n"].concat();
+        let bytes =
+            [GET.strip_suffix(b"\r\n").unwrap_or(GET), b"a: ", &[b'b'; 1 << 20], b"\r\n\r\n"].concat();
         refused_again_and_again(siege, &bytes, "431")
     })
 }
 
 #[test]
 fn request_lines_that_are_too_long_are_refused() -> Result<()> {
-    let attack = Attack::named("HTTP/1 request lines of 1 MiB").meets("request_line_bytes").ends_sessions("bad_message");
+    let attack = Attack::named("HTTP/1 request lines of 1 MiB")
+        .meets("request_line_bytes")
+        .ends_sessions("bad_message");
     Arena::start()?.withstands(&attack, |siege| {
         let bytes = [b"GET /", &[b'b'; 1 << 20][..], b" HTTP/1.1\r\nhost: a\r\n\r\n"].concat();
         refused_again_and_again(siege, &bytes, "414")
@@ -202,8 +206,9 @@ fn request_lines_that_are_too_long_are_refused() -> Result<()> {
 
 #[test]
 fn chunk_extensions_that_are_too_long_are_refused() -> Result<()> {
-    let attack =
-        Attack::named("HTTP/1 chunk extensions of 64 KiB").meets("chunk_extension_bytes").ends_sessions("bad_message");
+    let attack = Attack::named("HTTP/1 chunk extensions of 64 KiB")
+        .meets("chunk_extension_bytes")
+        .ends_sessions("bad_message");
     Arena::start()?.withstands(&attack, |siege| {
         let bytes = [CHUNKED, b"5;", &[b'e'; 64 << 10], b"\r\nhello\r\n0\r\n\r\n"].concat();
         refused_again_and_again(siege, &bytes, "400")
@@ -212,7 +217,8 @@ fn chunk_extensions_that_are_too_long_are_refused() -> Result<()> {
 
 #[test]
 fn chunks_of_a_byte_cost_what_a_small_frame_costs() -> Result<()> {
-    let attack = Attack::named("HTTP/1 chunks of 1 byte").within_mib(48).within_cpu(Duration::from_nanos(600));
+    let attack =
+        Attack::named("HTTP/1 chunks of 1 byte").within_mib(48).within_cpu(Duration::from_nanos(600));
     let mut arena = Arena::start()?;
     arena.withstands(&attack, |siege| {
         let chunks = b"1\r\nx\r\n".repeat(2_000);
@@ -228,7 +234,8 @@ fn chunks_of_a_byte_cost_what_a_small_frame_costs() -> Result<()> {
 
 #[test]
 fn trailers_without_end_are_refused() -> Result<()> {
-    let attack = Attack::named("HTTP/1 trailers of 10,000 fields").meets("header_fields").ends_sessions("bad_message");
+    let attack =
+        Attack::named("HTTP/1 trailers of 10,000 fields").meets("header_fields").ends_sessions("bad_message");
     Arena::start()?.withstands(&attack, |siege| {
         let bytes = [CHUNKED, b"0\r\n", &b"a: b\r\n".repeat(10_000), b"\r\n"].concat();
         refused_again_and_again(siege, &bytes, "400")

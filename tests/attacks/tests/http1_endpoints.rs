@@ -64,7 +64,9 @@ fn attack(name: &'static str) -> Attack {
 
 #[test]
 fn a_head_that_trickles_is_not_waited_for_without_end() -> Result<()> {
-    let attack = attack("endpoint: heads that trickle").lasting(Duration::from_secs(2)).ends_upstreams("header_timeout");
+    let attack = attack("endpoint: heads that trickle")
+        .lasting(Duration::from_secs(2))
+        .ends_upstreams("header_timeout");
     let trickle = |talk: &mut Talk| {
         talk.say(b"HTTP/1.1 200 OK\r\n")?;
         loop {
@@ -78,20 +80,27 @@ fn a_head_that_trickles_is_not_waited_for_without_end() -> Result<()> {
 #[test]
 fn a_head_that_is_too_large_is_a_502() -> Result<()> {
     let large = [b"HTTP/1.1 200 OK\r\nx: ", &[b'y'; 1 << 20][..], b"\r\n\r\n"].concat();
-    endpoint(attack("endpoint: heads of 1 MiB").within_cpu(Duration::from_millis(2)), move |talk| talk.say(&large), is_502)
+    endpoint(
+        attack("endpoint: heads of 1 MiB").within_cpu(Duration::from_millis(2)),
+        move |talk| talk.say(&large),
+        is_502,
+    )
 }
 
 #[test]
 fn a_head_of_too_many_fields_is_a_502() -> Result<()> {
     let large = [b"HTTP/1.1 200 OK\r\n", &b"x: y\r\n".repeat(10_000)[..], b"\r\n"].concat();
-    let attack = attack("endpoint: heads of 10,000 fields").meets("header_fields").within_cpu(Duration::from_millis(2));
+    let attack = attack("endpoint: heads of 10,000 fields")
+        .meets("header_fields")
+        .within_cpu(Duration::from_millis(2));
     endpoint(attack, move |talk| talk.say(&large), is_502)
 }
 
 #[test]
 fn interim_answers_without_end_are_cut() -> Result<()> {
     let flood = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(1_000);
-    let attack = attack("endpoint: a flood of 103").meets("interim_answers").within_cpu(Duration::from_millis(5));
+    let attack =
+        attack("endpoint: a flood of 103").meets("interim_answers").within_cpu(Duration::from_millis(5));
     endpoint(
         attack,
         move |talk| loop {
@@ -105,9 +114,11 @@ fn interim_answers_without_end_are_cut() -> Result<()> {
 fn bytes_behind_an_answer_are_nobodys_answer() -> Result<()> {
     let both = [ANSWER, b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbad"].concat();
     let attack = attack("endpoint: two answers to one request");
-    endpoint(attack, move |talk| talk.say(&both), |client| {
-        client.heard().ends_with(b"\r\n\r\nok") && client.count("bad") == 0
-    })
+    endpoint(
+        attack,
+        move |talk| talk.say(&both),
+        |client| client.heard().ends_with(b"\r\n\r\nok") && client.count("bad") == 0,
+    )
 }
 
 /// One connection to the endpoint, and a queue before it: what is behind an answer must not become the answer to who waits.
@@ -182,7 +193,9 @@ fn a_length_that_does_not_come_is_no_answer() -> Result<()> {
 #[test]
 fn chunks_that_break_the_rules_end_the_answer() -> Result<()> {
     let attack = attack("endpoint: chunks that break the rules").ends_exchanges("upstream_protocol_error");
-    let broken = |talk: &mut Talk| talk.say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhelloXX0\r\n\r\n");
+    let broken = |talk: &mut Talk| {
+        talk.say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhelloXX0\r\n\r\n")
+    };
     endpoint(attack, broken, |client| client.is_closed() && client.count("0\r\n\r\n") == 0)
 }
 
@@ -190,7 +203,9 @@ fn chunks_that_break_the_rules_end_the_answer() -> Result<()> {
 fn an_endpoint_that_closes_at_once_is_a_failure_and_no_more() -> Result<()> {
     let hostile = Web::with(|_| Ok(()))?;
     Arena::with_hostile(hostile.address())?
-        .withstands(&attack("endpoint: closes right after it took a connection"), |siege| asks(siege, 4, is_failure))
+        .withstands(&attack("endpoint: closes right after it took a connection"), |siege| {
+            asks(siege, 4, is_failure)
+        })
 }
 
 #[test]
@@ -201,7 +216,9 @@ fn a_split_answer_is_a_502() -> Result<()> {
 
 #[test]
 fn answers_without_end_stop_when_their_clients_leave() -> Result<()> {
-    let attack = attack("endpoint: answers without end").lasting(Duration::from_secs(2)).within_cpu(Duration::from_millis(50));
+    let attack = attack("endpoint: answers without end")
+        .lasting(Duration::from_secs(2))
+        .within_cpu(Duration::from_millis(50));
     let hostile = Web::with(|talk| {
         talk.head()?;
         talk.say(b"HTTP/1.1 200 OK\r\n\r\n")?;
@@ -237,8 +254,14 @@ fn connections_that_close_in_the_moment_of_the_next_request_cost_no_get_its_answ
         while siege.goes_on() {
             client.forget();
             client.send(GET, 1);
-            client.until("an answer", |wire| wire.heard().ends_with(b"\r\n\r\nok")).context("a GET without an answer")?;
-            ensure!(client.heard().starts_with(b"HTTP/1.1 200 "), "after {asked}: {}", client.heard().escape_ascii());
+            client
+                .until("an answer", |wire| wire.heard().ends_with(b"\r\n\r\nok"))
+                .context("a GET without an answer")?;
+            ensure!(
+                client.heard().starts_with(b"HTTP/1.1 200 "),
+                "after {asked}: {}",
+                client.heard().escape_ascii()
+            );
             asked += 1;
         }
         ensure!(asked > 100, "only {asked}");
@@ -255,7 +278,9 @@ fn bytes_behind_an_answer_that_waits_for_its_client_do_not_hold_the_worker() -> 
         talk.say(&both)?;
         talk.hear_out()
     })?;
-    let attack = attack("endpoint: bytes behind an answer, request open").within_cpu(Duration::from_millis(50)).within_mib(64);
+    let attack = attack("endpoint: bytes behind an answer, request open")
+        .within_cpu(Duration::from_millis(50))
+        .within_mib(64);
     Arena::with_hostile(hostile.address())?.withstands(&attack, |siege| {
         while siege.goes_on() {
             let mut client = siege.wire()?;

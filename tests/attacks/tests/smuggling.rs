@@ -56,11 +56,16 @@ fn statuses(mut bytes: &[u8]) -> Result<Vec<(u16, Vec<u8>)>> {
     let mut all = Vec::new();
     while !bytes.is_empty() {
         let shown = bytes.escape_ascii().to_string();
-        let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").with_context(|| format!("half an answer: {shown}"))?;
+        let end = bytes
+            .windows(4)
+            .position(|w| w == b"\r\n\r\n")
+            .with_context(|| format!("half an answer: {shown}"))?;
         let head = std::str::from_utf8(&bytes[..end])?;
         ensure!(head.starts_with("HTTP/1.1 ") || head.starts_with("HTTP/1.0 "), "no answer: {shown}");
         let status: u16 = head[9..12].parse()?;
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+        let length = head
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
         let length = length.filter(|_| status != 304).map_or(Ok(0), |length| length.parse::<usize>())?;
         let body = bytes.get(end + 4..end + 4 + length).with_context(|| format!("half a body: {shown}"))?;
         all.push((status, body.to_vec()));
@@ -92,7 +97,10 @@ fn send(address: &str, before: &[u8], case: &Case) -> Result<(Vec<u8>, bool)> {
 fn refused_at_first(address: &str, case: &Case) -> Result<()> {
     let (heard, is_closed) = send(address, b"", case)?;
     let answers: Vec<_> = statuses(&heard)?.into_iter().map(|(status, _)| Then::Refused(status)).collect();
-    ensure!(is_closed && (answers.is_empty() || answers == [case.then]), "answered with {answers:?} at first");
+    ensure!(
+        is_closed && (answers.is_empty() || answers == [case.then]),
+        "answered with {answers:?} at first"
+    );
     Ok(())
 }
 
@@ -115,15 +123,21 @@ fn all_requests(address: &str, taken: impl Fn() -> Result<Vec<(String, Vec<u8>)>
     let mut faults = Vec::new();
     for case in requests() {
         if matches!(case.then, Then::Refused(_)) {
-            refused_at_first(address, case).unwrap_or_else(|fault| faults.push(format!("{}: {fault:#}", case.name)));
+            refused_at_first(address, case)
+                .unwrap_or_else(|fault| faults.push(format!("{}: {fault:#}", case.name)));
         }
         let (heard, is_closed) = send(address, FIRST, case)?;
         let mut last = Wire::connect(address, Arc::default())?;
         last.send(b"GET /the-next HTTP/1.1\r\nHost: a\r\n\r\n", 1);
-        last.until("the next one is answered", |wire| statuses(wire.heard()).is_ok_and(|all| !all.is_empty()))?;
+        last.until("the next one is answered", |wire| {
+            statuses(wire.heard()).is_ok_and(|all| !all.is_empty())
+        })?;
         let outcome = taken().and_then(|mut met| {
             let next = met.pop();
-            ensure!(next.is_some_and(|next| next == ("GET /the-next".to_owned(), Vec::new())), "the next request came to harm");
+            ensure!(
+                next.is_some_and(|next| next == ("GET /the-next".to_owned(), Vec::new())),
+                "the next request came to harm"
+            );
             ensure!(!met.is_empty() && met.remove(0).0 == "GET /the-first", "the first request came to harm");
             judge(case, &heard, is_closed, &met)
         });
@@ -210,7 +224,9 @@ fn answer(address: &str, case: &Case, method: &str) -> Result<()> {
     let mut wire = Wire::connect(address, Arc::default())?;
     wire.send(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(), 1);
     let is_headless = |wire: &Wire| method == "HEAD" && wire.count("\r\n\r\n") > 0;
-    wire.until("an answer", |wire| is_headless(wire) || statuses(wire.heard()).is_ok_and(|all| !all.is_empty()))?;
+    wire.until("an answer", |wire| {
+        is_headless(wire) || statuses(wire.heard()).is_ok_and(|all| !all.is_empty())
+    })?;
     wire.until_quiet(QUIET);
     let (heard, shown) = (wire.heard().to_vec(), wire.heard().escape_ascii().to_string());
     let Some((status, body)) = case.reads.first() else {
@@ -219,7 +235,10 @@ fn answer(address: &str, case: &Case, method: &str) -> Result<()> {
         return Ok(());
     };
     ensure!(heard.starts_with(format!("HTTP/1.1 {status} ").as_bytes()), "not {status}: {shown}");
-    ensure!(heard.ends_with(&[b"\r\n\r\n", *body].concat()) && wire.count("HTTP/1.") == 1, "not the answer: {shown}");
+    ensure!(
+        heard.ends_with(&[b"\r\n\r\n", *body].concat()) && wire.count("HTTP/1.") == 1,
+        "not the answer: {shown}"
+    );
     Ok(())
 }
 

@@ -81,7 +81,12 @@ fn cases() -> Vec<Case> {
         field("keep-alive", "keep-alive", b"timeout=5"),
         field("upgrade", "upgrade", b"websocket"),
         field("te of chunks", "te", b"chunked"),
-        case("a length that is less than the body (H2.CL)", post().literal("content-length", b"0"), Some(b"hello"), Then::Perhaps("POST /", b"")),
+        case(
+            "a length that is less than the body (H2.CL)",
+            post().literal("content-length", b"0"),
+            Some(b"hello"),
+            Then::Perhaps("POST /", b""),
+        ),
         field("a length that is more than the body", "content-length", b"50"),
         field("a length with a sign", "content-length", b"+5"),
         field("a list of lengths", "content-length", b"5, 5"),
@@ -112,24 +117,58 @@ fn cases() -> Vec<Case> {
         line("a path in the authority", "GET", "/", "a/b"),
         line("two ports in the authority", "GET", "/", "a:1:2"),
         line("CONNECT with a path", "CONNECT", "/", "a"),
-        case("no authority and no host", Block::new().indexed(2).indexed(6).indexed(4), None, Then::Reads("GET /", b"")),
+        case(
+            "no authority and no host",
+            Block::new().indexed(2).indexed(6).indexed(4),
+            None,
+            Then::Reads("GET /", b""),
+        ),
         case("two paths", pseudo("GET", "/", "a").literal(":path", b"/b"), None, Then::Refused),
         case("two methods", pseudo("GET", "/", "a").literal(":method", b"POST"), None, Then::Refused),
         case(
             "CRLF in the scheme",
-            Block::new().indexed(2).literal(":scheme", b"http\r\nx: y").indexed(4).literal(":authority", b"a"),
+            Block::new()
+                .indexed(2)
+                .literal(":scheme", b"http\r\nx: y")
+                .indexed(4)
+                .literal(":authority", b"a"),
             None,
             Then::Refused,
         ),
         with_trailers("CRLF in a trailer", "x", b"y\r\n\r\nGET / HTTP/1.1"),
         with_trailers("a pseudo-header in the trailers", ":path", b"/b"),
         with_trailers("transfer-encoding in the trailers", "transfer-encoding", b"chunked"),
-        case("a body without a length", post(), Some(b"0\r\n\r\nGET /x HTTP/1.1\r\n\r\n"), Then::Reads("POST /", b"0\r\n\r\nGET /x HTTP/1.1\r\n\r\n")),
-        case("a body with its length", post().literal("content-length", b"5"), Some(b"hello"), Then::Reads("POST /", b"hello")),
+        case(
+            "a body without a length",
+            post(),
+            Some(b"0\r\n\r\nGET /x HTTP/1.1\r\n\r\n"),
+            Then::Reads("POST /", b"0\r\n\r\nGET /x HTTP/1.1\r\n\r\n"),
+        ),
+        case(
+            "a body with its length",
+            post().literal("content-length", b"5"),
+            Some(b"hello"),
+            Then::Reads("POST /", b"hello"),
+        ),
         case("a GET with a body", pseudo("GET", "/", "a"), Some(b"hello"), Then::Reads("GET /", b"hello")),
-        case("a host that is the authority", pseudo("GET", "/", "a").literal("host", b"a"), None, Then::Reads("GET /", b"")),
-        case("an underscore in a name", post().literal("transfer_encoding", b"chunked"), Some(b"hello"), Then::Reads("POST /", b"hello")),
-        case("bytes beyond ASCII in a value", post().literal("x", b"\xc4\x8d\xc4\x8a"), Some(b"hello"), Then::Reads("POST /", b"hello")),
+        case(
+            "a host that is the authority",
+            pseudo("GET", "/", "a").literal("host", b"a"),
+            None,
+            Then::Reads("GET /", b""),
+        ),
+        case(
+            "an underscore in a name",
+            post().literal("transfer_encoding", b"chunked"),
+            Some(b"hello"),
+            Then::Reads("POST /", b"hello"),
+        ),
+        case(
+            "bytes beyond ASCII in a value",
+            post().literal("x", b"\xc4\x8d\xc4\x8a"),
+            Some(b"hello"),
+            Then::Reads("POST /", b"hello"),
+        ),
         Case {
             trailers: Some(Block::new().literal("x", b"y")),
             ..case("trailers", post(), Some(b"hello"), Then::Reads("POST /", b"hello"))

@@ -172,7 +172,10 @@ impl Engine {
     fn response_head(&mut self, now: Moment, key: ConnKey, input: &[u8]) -> Step {
         if self.conns[key].upstream().is_some_and(|u| u.served < 2) && !self.has_spoken(key) {
             match first_bytes(input) {
-                FirstBytes::NeedMore => return Step::Wait,
+                FirstBytes::NeedMore => {
+                    self.await_head(now, key);
+                    return Step::Wait;
+                }
                 FirstBytes::Http2 if self.spoke_http2(now, key, self.current(key)) => return Step::Over,
                 FirstBytes::Http2 | FirstBytes::Other => {}
             }

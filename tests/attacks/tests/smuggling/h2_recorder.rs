@@ -53,7 +53,11 @@ async fn serve(stream: TcpStream, messages: Messages) -> Result<()> {
     Ok(())
 }
 
-async fn one(request: Request<h2::RecvStream>, mut answer: SendResponse<Bytes>, messages: Messages) -> Result<()> {
+async fn one(
+    request: Request<h2::RecvStream>,
+    mut answer: SendResponse<Bytes>,
+    messages: Messages,
+) -> Result<()> {
     let (head, mut body) = request.into_parts();
     let mut whole = Vec::new();
     while let Some(part) = body.data().await {

@@ -124,7 +124,10 @@ fn nginx() -> Result<Proxy> {
         recorder.address()
     );
     fs::write(&file, text)?;
-    let process = Process::start("nginx", Command::new("nginx").args(["-p", "."]).arg("-c").arg(&file).current_dir(dir.path()))?;
+    let process = Process::start(
+        "nginx",
+        Command::new("nginx").args(["-p", "."]).arg("-c").arg(&file).current_dir(dir.path()),
+    )?;
     standing(Proxy { name: version("nginx")?, address, recorder, process, _dir: dir })
 }
 

@@ -148,7 +148,7 @@ impl Worker {
             // It said so before, and may still read.
             Transport::Tls(tls) if tls.has_peer_closed() && !is_write_failed => {}
             Transport::Tls(tls) if tls.is_open() && !tls.has_peer_closed() => {
-                self.failed(now, key, TlsFailure::Truncated)
+                self.failed(now, key, TlsFailure::Truncated);
             }
             Transport::Undecided(first) => {
                 let first = first.waiting();
