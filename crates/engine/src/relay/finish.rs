@@ -163,7 +163,10 @@ impl Engine {
         if !conn.streams.is_empty() || conn.is_closing() {
             return;
         }
-        conn.idle_since = now;
+        // A preface that is still to come is waited for as if nothing had been asked.
+        if conn.phase != Phase::Greeting {
+            conn.idle_since = now;
+        }
         match conn.speech {
             Speech::Http1(_) => {
                 if self.conns[key].http1().is_some_and(|h| !h.is_last) {
