@@ -45,7 +45,7 @@ fn is_failure(client: &Wire) -> bool {
 
 /// An endpoint that does this with each request; clients see what `is_right` allows.
 fn endpoint(
-    attack: Attack,
+    attack: &Attack,
     script: impl Fn(&mut Talk) -> io::Result<()> + Send + Sync + 'static,
     is_right: impl Fn(&Wire) -> bool,
 ) -> Result<()> {
@@ -55,7 +55,7 @@ fn endpoint(
             script(talk)?;
         }
     })?;
-    Arena::with_hostile(hostile.address())?.withstands(&attack, |siege| asks(siege, 4, is_right))
+    Arena::with_hostile(hostile.address())?.withstands(attack, |siege| asks(siege, 4, is_right))
 }
 
 fn attack(name: &'static str) -> Attack {
@@ -74,14 +74,14 @@ fn a_head_that_trickles_is_not_waited_for_without_end() -> Result<()> {
             std::thread::sleep(Duration::from_millis(50));
         }
     };
-    endpoint(attack, trickle, is_failure)
+    endpoint(&attack, trickle, is_failure)
 }
 
 #[test]
 fn a_head_that_is_too_large_is_a_502() -> Result<()> {
     let large = [b"HTTP/1.1 200 OK\r\nx: ", &[b'y'; 1 << 20][..], b"\r\n\r\n"].concat();
     endpoint(
-        attack("endpoint: heads of 1 MiB").within_cpu(Duration::from_millis(2)),
+        &attack("endpoint: heads of 1 MiB").within_cpu(Duration::from_millis(2)),
         move |talk| talk.say(&large),
         is_502,
     )
@@ -93,7 +93,7 @@ fn a_head_of_too_many_fields_is_a_502() -> Result<()> {
     let attack = attack("endpoint: heads of 10,000 fields")
         .meets("header_fields")
         .within_cpu(Duration::from_millis(2));
-    endpoint(attack, move |talk| talk.say(&large), is_502)
+    endpoint(&attack, move |talk| talk.say(&large), is_502)
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn interim_answers_without_end_are_cut() -> Result<()> {
     let attack =
         attack("endpoint: a flood of 103").meets("interim_answers").within_cpu(Duration::from_millis(5));
     endpoint(
-        attack,
+        &attack,
         move |talk| loop {
             talk.say(&flood)?;
         },
@@ -115,7 +115,7 @@ fn bytes_behind_an_answer_are_nobodys_answer() -> Result<()> {
     let both = [ANSWER, b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbad"].concat();
     let attack = attack("endpoint: two answers to one request");
     endpoint(
-        attack,
+        &attack,
         move |talk| talk.say(&both),
         |client| client.heard().ends_with(b"\r\n\r\nok") && client.count("bad") == 0,
     )
@@ -177,7 +177,7 @@ fn a_body_that_is_cut_is_cut_for_the_client() -> Result<()> {
         talk.say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")?;
         Err(io::ErrorKind::ConnectionAborted.into())
     };
-    endpoint(attack, cut, |client| client.is_closed() && client.count("0\r\n\r\n") == 0)
+    endpoint(&attack, cut, |client| client.is_closed() && client.count("0\r\n\r\n") == 0)
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_length_that_does_not_come_is_no_answer() -> Result<()> {
         talk.say(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello")?;
         Err(io::ErrorKind::ConnectionAborted.into())
     };
-    endpoint(attack, cut, |client| client.is_closed())
+    endpoint(&attack, cut, |client| client.is_closed())
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn chunks_that_break_the_rules_end_the_answer() -> Result<()> {
     let broken = |talk: &mut Talk| {
         talk.say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhelloXX0\r\n\r\n")
     };
-    endpoint(attack, broken, |client| client.is_closed() && client.count("0\r\n\r\n") == 0)
+    endpoint(&attack, broken, |client| client.is_closed() && client.count("0\r\n\r\n") == 0)
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn an_endpoint_that_closes_at_once_is_a_failure_and_no_more() -> Result<()> {
 #[test]
 fn a_split_answer_is_a_502() -> Result<()> {
     let split = b"HTTP/1.1 200 OK\r\nx: y\rz\r\ncontent-length: 2\r\n\r\nok";
-    endpoint(attack("endpoint: a value with CR"), |talk| talk.say(split), is_502)
+    endpoint(&attack("endpoint: a value with CR"), |talk| talk.say(split), is_502)
 }
 
 #[test]
