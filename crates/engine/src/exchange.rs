@@ -3,6 +3,7 @@
 use crate::grpc_web::WebCall;
 use crate::keys::{ConnKey, PoolKey};
 use crate::output::Backlog;
+use crate::side::Side;
 use crate::websocket::WebSocket;
 use crate::window::Window;
 use evenkeel_core::id::EndpointId;
@@ -11,22 +12,6 @@ use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;
 use evenkeel_wire::sse::EventTracker;
 use std::time::Duration;
-
-/// Which of an exchange's two peers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Client,
-    Upstream,
-}
-
-impl Side {
-    pub(crate) const fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Upstream,
-            Self::Upstream => Self::Client,
-        }
-    }
-}
 
 /// One of an exchange's two streams, and the data that waits to be sent on it.
 #[derive(Debug)]

@@ -22,6 +22,7 @@ mod request;
 mod request_id;
 mod score;
 mod secured;
+mod side;
 mod slots;
 mod spares;
 mod timers;

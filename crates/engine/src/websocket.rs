@@ -4,7 +4,7 @@
 //! Looks at bytes and says which of them go on; moves none. A header that was cut is held back, so that the receiver always
 //! stands between two frames or inside a payload, and a frame of ours finds its place. `relay/websocket` acts on it.
 
-use crate::exchange::Side;
+use crate::side::Side;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::websocket::{Event, Fault, FrameTracker, Sender};

@@ -6,11 +6,11 @@ mod streams;
 
 use crate::cancelled::Cancelled;
 use crate::deadlines::Deadlines;
-use crate::exchange::Side;
 use crate::indexing::names_of;
 use crate::keys::{ExchangeKey, PoolKey};
 use crate::output::{BufferPool, Output};
 use crate::secured::Secured;
+use crate::side::Side;
 use evenkeel_core::event::ConnectionFigures;
 use evenkeel_core::id::{EndpointId, ServiceId};
 use evenkeel_core::limits::Limits;

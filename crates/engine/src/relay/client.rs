@@ -2,11 +2,12 @@
 
 use super::Engine;
 use crate::conn::header_limits;
-use crate::exchange::{Exchange, Kind, Leg, Side};
+use crate::exchange::{Exchange, Kind, Leg};
 use crate::forwarded;
 use crate::grpc_web::Preflight;
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::{Protocol, RequestHead, View, check_request, check_trailers};
+use crate::side::Side;
 use evenkeel_core::policy::{HeaderRules, Retry, RoutePolicy};
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;

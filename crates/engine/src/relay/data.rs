@@ -3,8 +3,9 @@
 
 use super::Engine;
 use crate::conn::Input;
-use crate::exchange::{Kind, Side};
+use crate::exchange::Kind;
 use crate::keys::{ConnKey, ExchangeKey};
+use crate::side::Side;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::hpack::HeaderList;

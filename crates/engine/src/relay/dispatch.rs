@@ -3,8 +3,9 @@
 use super::{Engine, Wake};
 use crate::action::Action;
 use crate::conn::{Conn, Phase, Role, Speech, UpstreamSide};
-use crate::exchange::{Kind, Leg, Side};
+use crate::exchange::{Kind, Leg};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
+use crate::side::Side;
 use evenkeel_core::balancer::{Pick, Report};
 use evenkeel_core::endpoint::EndpointState;
 use evenkeel_core::event::EventKind;

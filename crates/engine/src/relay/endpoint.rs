@@ -3,9 +3,10 @@
 use super::Engine;
 use super::websocket::Success;
 use crate::conn::Conn;
-use crate::exchange::{Kind, Side};
+use crate::exchange::Kind;
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::{ResponseHead, check_response, check_trailers};
+use crate::side::Side;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit, RetryReason};
 use evenkeel_core::time::Moment;

@@ -4,8 +4,9 @@ use super::Engine;
 use super::clock::REST;
 use crate::cancelled::Cancel;
 use crate::conn::{GoAwaySent, Phase, Reading, Speech};
-use crate::exchange::{Exchange, Side};
+use crate::exchange::Exchange;
 use crate::keys::{ConnKey, ExchangeKey};
+use crate::side::Side;
 use crate::window::Window;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::event::EventKind;
@@ -163,7 +164,10 @@ impl Engine {
         if !conn.streams.is_empty() || conn.is_closing() {
             return;
         }
-        conn.idle_since = now;
+        // A preface that is still to come is waited for as if nothing had been asked.
+        if conn.phase != Phase::Greeting {
+            conn.idle_since = now;
+        }
         match conn.speech {
             Speech::Http1(_) => {
                 if self.conns[key].http1().is_some_and(|h| !h.is_last) {

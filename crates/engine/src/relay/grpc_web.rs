@@ -1,9 +1,9 @@
 //! Calls of gRPC-Web on their way through the relay: bodies and trailers in the client's form, and answers of our own.
 
 use super::Engine;
-use crate::exchange::Side;
 use crate::grpc_web::{Preflight, WebCall};
 use crate::keys::{ConnKey, ExchangeKey};
+use crate::side::Side;
 use evenkeel_core::policy::GrpcWeb;
 use evenkeel_core::reason::ExchangeOutcome;
 use evenkeel_core::time::Moment;

@@ -7,8 +7,8 @@
 use super::Engine;
 use super::learn::{FirstBytes, first_bytes};
 use crate::conn::{Conn, Input, Phase, Reading, Speech};
-use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
+use crate::side::Side;
 use evenkeel_core::limits::Limits;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;

@@ -3,8 +3,9 @@
 use super::Engine;
 use super::relief::slow_bytes;
 use crate::conn::{Conn, Input, Phase, Reading};
-use crate::exchange::{Exchange, Leg, Side};
+use crate::exchange::{Exchange, Leg};
 use crate::keys::ExchangeKey;
+use crate::side::Side;
 use crate::upstream::Pool;
 use evenkeel_core::limits::Limits;
 use evenkeel_core::time::Moment;

@@ -5,8 +5,9 @@
 
 use super::Engine;
 use crate::conn::Conn;
-use crate::exchange::{Exchange, Side};
+use crate::exchange::Exchange;
 use crate::keys::{ConnKey, ExchangeKey};
+use crate::side::Side;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome, Limit};
 use evenkeel_core::time::Moment;
 use evenkeel_wire::http2::ErrorCode;

@@ -1,8 +1,8 @@
 //! Streams whose peer takes nothing of what waits for it, though its connection may be alive and well.
 
 use super::Engine;
-use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
+use crate::side::Side;
 use evenkeel_core::reason::ExchangeOutcome;
 use evenkeel_core::time::Moment;
 

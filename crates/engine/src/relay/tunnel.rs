@@ -6,9 +6,10 @@
 use super::Engine;
 use super::websocket::GOING_AWAY;
 use crate::conn::{Conn, Http1, Input, Phase, Reading, Speech};
-use crate::exchange::{Kind, Leg, Side};
+use crate::exchange::{Kind, Leg};
 use crate::keys::{ConnKey, ExchangeKey};
 use crate::request::RequestHead;
+use crate::side::Side;
 use evenkeel_core::balancer::Report;
 use evenkeel_core::policy::ListenerProtocol;
 use evenkeel_core::reason::{CloseReason, ExchangeOutcome};

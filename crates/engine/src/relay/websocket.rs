@@ -11,8 +11,9 @@
 use super::Engine;
 use super::close::LAST_BYTES;
 use crate::conn::Input;
-use crate::exchange::{Kind, Side};
+use crate::exchange::Kind;
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
+use crate::side::Side;
 use crate::websocket::{Boundary, End, Passed, Pings, WebSocket};
 use evenkeel_core::balancer::Report;
 use evenkeel_core::policy::UpstreamProtocol;

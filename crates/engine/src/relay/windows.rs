@@ -4,8 +4,8 @@
 //! receiver holds back its own stream and nobody else's.
 
 use super::Engine;
-use crate::exchange::Side;
 use crate::keys::{ConnKey, ExchangeKey};
+use crate::side::Side;
 use crate::window::Change;
 use evenkeel_core::reason::{CloseReason, Limit};
 use evenkeel_core::time::Moment;

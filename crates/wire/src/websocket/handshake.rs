@@ -7,7 +7,7 @@
 //! way, and made the other way: a key of [`key_of`] for the endpoint, [`accept_of`] for the client.
 
 use crate::base64;
-use sha1::{Digest, Sha1};
+use sha1_smol::Sha1;
 
 /// What a key is hashed with (§1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -77,7 +77,10 @@ pub fn is_of_http1(name: &[u8]) -> bool {
 /// The `Sec-WebSocket-Accept` that answers a key (§4.2.2).
 #[must_use]
 pub fn accept_of(key: &[u8]) -> [u8; 28] {
-    let hash: [u8; 20] = Sha1::new().chain_update(key).chain_update(GUID).finalize().into();
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update(GUID);
+    let hash = hash.digest().bytes();
     let mut accept = [0; 28];
     base64::encode_exact(&hash, &mut accept);
     accept

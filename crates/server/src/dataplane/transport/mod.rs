@@ -3,10 +3,10 @@
 //! Owns the records of TLS and what waits of them; refuses to know sockets, polls and engines: bytes come in and go out as
 //! slices. The worker calls it; the control side makes the [`TlsContexts`].
 //!
-//! Below it: [`tls`] (one connection's records), [`pending`] (what the socket did not take), [`wire`] (where records are
-//! made), [`agreed`] (what a handshake ended with), [`identity`] (who a certificate says that its owner is), [`failure`]
-//! (why TLS ended a connection), [`first_bytes`] (listeners that take both), [`contexts`] (whose configuration is whose),
-//! [`server_name`] (the name that a client asked for).
+//! Below it: `tls` (one connection's records), `pending` (what the socket did not take), `wire` (where records are
+//! made), `agreed` (what a handshake ended with), `identity` (who a certificate says that its owner is), `failure`
+//! (why TLS ended a connection), `first_bytes` (listeners that take both), `contexts` (whose configuration is whose),
+//! `server_name` (the name that a client asked for).
 
 mod agreed;
 mod contexts;
