@@ -130,7 +130,6 @@ reasons! {
         ConnectUnreachable = "connect_unreachable", "the endpoint cannot be reached";
         ConnectNoDescriptors = "connect_no_descriptors", "the process has no descriptor left for an upstream";
         NotHttp2 = "not_http2", "the endpoint does not speak HTTP/2";
-        ClientSpokeHttp1 = "client_spoke_http1", "the client speaks HTTP/1, which this listener does not take (505)";
         ClientSpokeTls = "client_spoke_tls", "the client speaks TLS to a cleartext listener";
         ClientSpokeGarbage = "client_spoke_garbage", "the first bytes are no protocol that this listener takes";
         BadMessage = "bad_message", "the bytes are no HTTP/1 message, or one that could be read in two ways (RFC 9112)";

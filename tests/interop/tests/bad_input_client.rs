@@ -51,16 +51,16 @@ fn is_told(evenkeel: &mut Instance, listener: &str, reason: &str) -> Result<()> 
 }
 
 #[test]
-fn http1_gets_a_505_that_says_why() -> Result<()> {
+fn a_request_without_a_host_gets_a_400_that_says_why() -> Result<()> {
     let good = GoodServers::start()?;
     let (mut evenkeel, bystander) = start(&good)?;
-    let answer = say(&mut evenkeel, "web", b"GET /index.html HTTP/1.1\r\nhost: web\r\n\r\n")?;
+    let answer = say(&mut evenkeel, "web", b"GET /index.html HTTP/1.1\r\naccept: a\r\n\r\n")?;
     let answer = String::from_utf8(answer)?;
-    assert!(answer.starts_with("HTTP/1.1 505 "), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     let (head, body) = answer.split_once("\r\n\r\n").context("no end of the head")?;
     says(&head.to_lowercase(), &[&format!("content-length: {}", body.len()), "connection: close"])?;
-    says(body, &["client_spoke_http1", "HTTP/2"])?;
-    is_told(&mut evenkeel, "web", "client_spoke_http1")?;
+    says(body, &["no Host"])?;
+    is_told(&mut evenkeel, "web", "bad_message")?;
     bystander.noticed_nothing(&mut evenkeel)
 }
 

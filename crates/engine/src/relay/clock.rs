@@ -149,11 +149,12 @@ impl Engine {
         (policy.protocol == ListenerProtocol::Auto && !has_agreed).then_some(policy.detect_timeout)
     }
 
-    /// Longest time that a closing connection's peer may take nothing of its last bytes: those of a tunnel are as good
-    /// as those before.
+    /// Longest time that a closing connection's peer may take nothing of its last bytes: those of a tunnel or an HTTP/1
+    /// answer are as good as those before.
     fn last_bytes(&self, key: ConnKey, timeouts: &Timeouts) -> Duration {
-        let is_tunnel = matches!(self.conns[key].speech, Speech::Raw) && !self.is_drain_cut();
-        if is_tunnel { timeouts.send.max(LAST_BYTES) } else { LAST_BYTES }
+        let is_content =
+            matches!(self.conns[key].speech, Speech::Raw | Speech::Http1(_)) && !self.is_drain_cut();
+        if is_content { timeouts.send.max(LAST_BYTES) } else { LAST_BYTES }
     }
 
     /// The record of a session that goes on.
