@@ -9,7 +9,9 @@ use crate::tape::Tape;
 use evenkeel_core::endpoint::{EndpointIds, EndpointSetWriter, EndpointSpec, EndpointState};
 use evenkeel_core::id::{ListenerId, ServiceId, WorkerIndex};
 use evenkeel_core::limits::{Limits, Rate};
-use evenkeel_core::policy::{ListenerPolicy, Retry, RetryOn, RoutePolicy, ServicePolicy, Upstream};
+use evenkeel_core::policy::{
+    ListenerPolicy, Retry, RetryOn, RoutePolicy, ServicePolicy, Upstream, UpstreamProtocol,
+};
 use evenkeel_core::route::{PathMatch, Route, RouteMatch, RouteTable};
 use evenkeel_core::snapshot::{Listener, Service, Snapshot};
 use evenkeel_core::stats::{ListenerStats, ServiceStats, WorkerStats};
@@ -126,6 +128,8 @@ impl Scene {
         let (now, is_wild) = (Moment::ZERO, tape.is_one_in(4));
         let limits = limits(tape);
         let (mut policy, mut exchanges) = (ServicePolicy::default(), RoutePolicy::default());
+        // The watch knows HTTP/2, so that is what endpoints are asked in.
+        policy.upstream.protocol = UpstreamProtocol::H2;
         if tape.is_one_in(2) {
             policy.upstream = Upstream {
                 max_connections: tape.pick(&[None, Some(1), Some(2)]),
@@ -133,7 +137,7 @@ impl Scene {
                 max_requests_per_connection: tape.pick(&[None, Some(1), Some(5)]),
                 pending: tape.pick(&[1024, 2]),
                 pending_timeout: Duration::from_secs(tape.pick(&[5, 1])),
-                ..Upstream::default()
+                ..policy.upstream
             };
             exchanges.request_timeout = tape.pick(&[None, Some(Duration::from_secs(2))]);
             policy.timeouts.idle = Duration::from_secs(tape.pick(&[3600, 3]));
