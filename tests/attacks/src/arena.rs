@@ -110,7 +110,7 @@ impl Arena {
              - {{ name: attacked, endpoints: {{ static: [\"{}\"] }} }}\n\
              - {{ name: web, endpoints: {{ static: [\"{}\"] }}, upstream: {{ protocol: h1, max_connections: 8192 }} }}\n\
              - {{ name: hostile1, endpoints: {{ static: [\"{hostile}\"] }}, ejection: {{ max_share: 0 }}, upstream: {{ protocol: h1, pending_timeout: 500ms }}, timeouts: {{ connect: 300ms, header: 500ms }} }}\n\
-             - {{ name: hostile, endpoints: {{ static: [\"{hostile}\"] }}, ejection: {{ max_share: 0 }}, upstream: {{ pending_timeout: 500ms }}, timeouts: {{ connect: 300ms, header: 500ms }} }}\n",
+             - {{ name: hostile, endpoints: {{ static: [\"{hostile}\"] }}, ejection: {{ max_share: 0 }}, upstream: {{ protocol: h2, pending_timeout: 500ms }}, timeouts: {{ connect: 300ms, header: 500ms }} }}\n",
             attacked.address(),
             web.address()
         );

@@ -41,10 +41,10 @@ fn say(evenkeel: &mut Instance, listener: &str, words: &[u8]) -> Result<Vec<u8>>
 }
 
 /// The session of this listener that ended so is counted once and has its record.
-fn is_told(evenkeel: &mut Instance, listener: &str, reason: &str) -> Result<()> {
+fn is_told(evenkeel: &mut Instance, listener: &str, protocol: &str, reason: &str) -> Result<()> {
     let record = evenkeel.record_of("session_ended", reason)?;
     assert_eq!(record["listener"], listener, "{record}");
-    let labels = [("listener", listener), ("protocol", "http2"), ("reason", reason)];
+    let labels = [("listener", listener), ("protocol", protocol), ("reason", reason)];
     let count = evenkeel.until_metric("evenkeel_sessions_closed_total", &labels, |_| true)?;
     assert!((count - 1.0).abs() < f64::EPSILON, "{reason}: {count}");
     Ok(())
@@ -60,7 +60,7 @@ fn a_request_without_a_host_gets_a_400_that_says_why() -> Result<()> {
     let (head, body) = answer.split_once("\r\n\r\n").context("no end of the head")?;
     says(&head.to_lowercase(), &[&format!("content-length: {}", body.len()), "connection: close"])?;
     says(body, &["no Host"])?;
-    is_told(&mut evenkeel, "web", "bad_message")?;
+    is_told(&mut evenkeel, "web", "http1", "bad_message")?;
     bystander.noticed_nothing(&mut evenkeel)
 }
 
@@ -71,7 +71,7 @@ fn tls_gets_the_fatal_alert_protocol_version() -> Result<()> {
     let answer = say(&mut evenkeel, "web", CLIENT_HELLO)?;
     // A record of type alert (21), two bytes long: fatal (2), protocol_version (70).
     assert!(matches!(answer[..], [21, 3, _, 0, 2, 2, 70]), "{answer:?}");
-    is_told(&mut evenkeel, "web", "client_spoke_tls")?;
+    is_told(&mut evenkeel, "web", "unknown", "client_spoke_tls")?;
     bystander.noticed_nothing(&mut evenkeel)
 }
 
@@ -81,7 +81,7 @@ fn garbage_is_closed_without_a_word() -> Result<()> {
     let (mut evenkeel, bystander) = start(&good)?;
     let answer = say(&mut evenkeel, "web", b"\xff\xfe\x00garbage\r\n\r\n")?;
     assert!(answer.is_empty(), "{answer:?}");
-    is_told(&mut evenkeel, "web", "client_spoke_garbage")?;
+    is_told(&mut evenkeel, "web", "unknown", "client_spoke_garbage")?;
     bystander.noticed_nothing(&mut evenkeel)
 }
 
@@ -96,7 +96,7 @@ fn garbage_behind_a_good_preface_gets_goaway_with_its_error() -> Result<()> {
     let goaway = answer.windows(9).position(|w| w[3] == 7 && w[4..] == [0; 5]).context("no GOAWAY")?;
     let code = answer.get(goaway + 13..goaway + 17).context("GOAWAY without a code")?;
     assert_eq!(code, [0, 0, 0, 6], "{answer:?}");
-    is_told(&mut evenkeel, "web", "frame_size_error")?;
+    is_told(&mut evenkeel, "web", "http2", "frame_size_error")?;
     let record = evenkeel.record_of("session_ended", "frame_size_error")?;
     says(record["detail"].as_str().context("no detail")?, &["wrong size"])?;
     bystander.noticed_nothing(&mut evenkeel)
@@ -108,7 +108,7 @@ fn half_a_preface_is_closed_at_the_header_timeout() -> Result<()> {
     let (mut evenkeel, bystander) = start(&good)?;
     let answer = say(&mut evenkeel, "hasty", b"PRI * HTTP/2")?;
     assert!(answer.is_empty(), "{answer:?}");
-    is_told(&mut evenkeel, "hasty", "header_timeout")?;
+    is_told(&mut evenkeel, "hasty", "unknown", "header_timeout")?;
     let age = evenkeel.record_of("session_ended", "header_timeout")?["age_ms"].as_u64();
     assert!(age.is_some_and(|ms| ms >= 300), "{age:?}");
     bystander.noticed_nothing(&mut evenkeel)
@@ -122,7 +122,7 @@ fn half_a_header_block_is_closed_at_the_header_timeout() -> Result<()> {
     let words =
         [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", &b"\0\0\x01\x01\0\0\0\0\x01\x82"[..]];
     say(&mut evenkeel, "hasty", &words.concat())?;
-    is_told(&mut evenkeel, "hasty", "header_timeout")?;
+    is_told(&mut evenkeel, "hasty", "unknown", "header_timeout")?;
     bystander.noticed_nothing(&mut evenkeel)
 }
 

@@ -82,7 +82,7 @@ fn start_with_bad_services(good: &GoodServers) -> Result<(Instance, String, Byst
          \x20 - {{ match: {{ grpc: {{ service: evenkeel.test.Echo }} }}, service: good }}\n\
          services:\n\
          - {{ name: good, endpoints: {{ static: {} }} }}\n\
-         - {{ name: bad, endpoints: {{ static: [{bad}] }} }}\n\
+         - {{ name: bad, upstream: {{ protocol: h2 }}, endpoints: {{ static: [{bad}] }} }}\n\
          - {{ name: empty, endpoints: {{ file: \"{}\" }} }}\n",
         good.list(&[]),
         empty.display()

@@ -147,6 +147,8 @@ impl Engine {
                 } else {
                     self.move_pending(now, pool);
                 }
+            } else if !is_planned {
+                self.move_unsuited(now, pool);
             }
             self.drop_pool_if_done(pool);
             return;

@@ -3,7 +3,7 @@
 use super::{Engine, Wake};
 use crate::action::Action;
 use crate::conn::{Conn, Phase, Role, Speech, UpstreamSide};
-use crate::exchange::{Kind, Leg};
+use crate::exchange::{Exchange, Kind, Leg};
 use crate::keys::{ConnKey, ExchangeKey, PoolKey};
 use crate::side::Side;
 use evenkeel_core::balancer::{Pick, Report};
@@ -185,11 +185,13 @@ impl Engine {
 
     /// What the endpoint was found to speak, else what the client of this exchange does; gRPC is HTTP/2.
     pub(super) fn likely_speech(&self, pool: PoolKey, first: Option<ExchangeKey>) -> Speech {
-        let is_http1 = self.pools[pool].is_http1.unwrap_or_else(|| {
-            let first = first.and_then(|e| self.exchanges.get(e)).filter(|ex| !ex.is_grpc);
-            let client = first.and_then(|ex| ex.client.at);
-            client.and_then(|(key, _)| self.conns.get(key)).is_some_and(|c| c.http1().is_some())
-        });
+        let first = first.and_then(|e| self.exchanges.get(e));
+        let is_grpc = first.is_some_and(|ex| ex.is_grpc);
+        let is_http1 = !is_grpc
+            && self.pools[pool].is_http1.unwrap_or_else(|| {
+                let client = first.and_then(|ex| ex.client.at);
+                client.and_then(|(key, _)| self.conns.get(key)).is_some_and(|c| c.http1().is_some())
+            });
         if is_http1 { Speech::Http1(Box::default()) } else { Conn::new_http2(false, &self.limits) }
     }
 
@@ -309,6 +311,24 @@ impl Engine {
     pub(super) fn move_pending(&mut self, now: Moment, pool_key: PoolKey) {
         let Some(pool) = self.pools.get_mut(pool_key) else { return };
         for exchange in std::mem::take(&mut pool.pending) {
+            if self.exchanges.has(exchange) {
+                self.exchanges[exchange].waits_since = None;
+                self.move_on(now, exchange, ExchangeOutcome::ConnectFailed);
+            }
+        }
+    }
+
+    /// The pool's exchanges that wait and that none of its connections suits go to other endpoints.
+    pub(super) fn move_unsuited(&mut self, now: Moment, pool_key: PoolKey) {
+        let Some(pool) = self.pools.get(pool_key).filter(|p| !p.pending.is_empty()) else { return };
+        let suits = |ex: &Exchange| {
+            let mut conns = pool.conns.iter().filter_map(|&c| self.conns.get(c));
+            conns.any(|conn| self.suits(ex, conn))
+        };
+        let is_unsuited = |&e: &ExchangeKey| self.exchanges.get(e).is_some_and(|ex| !suits(ex));
+        let leaving: Vec<_> = pool.pending.iter().copied().filter(is_unsuited).collect();
+        self.pools[pool_key].pending.retain(|e| !leaving.contains(e));
+        for exchange in leaving {
             if self.exchanges.has(exchange) {
                 self.exchanges[exchange].waits_since = None;
                 self.move_on(now, exchange, ExchangeOutcome::ConnectFailed);

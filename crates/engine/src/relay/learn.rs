@@ -40,11 +40,11 @@ impl Engine {
         upstream.protocol == UpstreamProtocol::Auto && upstream.transport == Transport::Cleartext
     }
 
-    /// Whether an exchange may go on a connection: a gRPC call goes on HTTP/1 only if its endpoint speaks nothing else.
+    /// Whether an exchange may go on a connection: a gRPC call goes on HTTP/1 only where its service says so.
     pub(super) fn suits(&self, ex: &Exchange, conn: &Conn) -> bool {
         let Some(pool) = conn.upstream().and_then(|u| self.pools.get(u.pool)) else { return false };
         let is_open = self.services[pool.service].service.policy.upstream.protocol == UpstreamProtocol::Auto;
-        !(ex.is_grpc && conn.http1().is_some() && is_open && pool.is_http1 != Some(true))
+        !(ex.is_grpc && conn.http1().is_some() && is_open)
     }
 
     /// An upstream ended for this reason before its endpoint's SETTINGS came: true if its endpoint is taken for one of
@@ -55,6 +55,11 @@ impl Engine {
             CloseReason::NotHttp2 | CloseReason::UpstreamClosed | CloseReason::UpstreamReset
         );
         if !is_refusal || !self.pools.has(pool) || !self.may_learn(pool) {
+            return false;
+        }
+        // A gRPC call has no use for another version: for it the endpoint has failed.
+        let is_grpc = |&e: &ExchangeKey| self.exchanges.get(e).is_some_and(|ex| ex.is_grpc);
+        if self.pools[pool].pending.iter().any(is_grpc) {
             return false;
         }
         if self.pools[pool].is_http1 == Some(false) {

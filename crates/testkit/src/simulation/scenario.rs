@@ -310,8 +310,13 @@ fn endpoint(prng: &mut Prng, is_healthy: bool, index: usize, services: u8) -> En
         service: (index % usize::from(services)) as u8,
         services,
         is_well: is_healthy || prng.chance(500),
-        rude: (!is_healthy && prng.chance(60))
-            .then(|| prng.pick(&[&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"", b"\0\0\0\x04\x01\0\0\0\0"])),
+        rude: (!is_healthy && prng.chance(60)).then(|| {
+            prng.pick(&[
+                &b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"[..],
+                b"",
+                b"\0\0\0\x04\x01\0\0\0\0",
+            ])
+        }),
     }
 }
 
