@@ -94,13 +94,14 @@ fn a_java_client_makes_every_kind_of_exchange_with_a_go_server() -> Result<()> {
 }
 
 #[test]
-fn a_java_client_that_asks_for_h2c_by_upgrade_gets_it_before_a_go_server() -> Result<()> {
+fn a_java_client_that_asks_for_h2c_with_a_body_is_answered_in_http_1_before_a_go_server() -> Result<()> {
     for (upstream, more, _) in UPSTREAMS {
         let server = WebServer::go(&["only"], more)?;
         let balancer = Balancer::http(upstream, server.addresses())?;
         let report = web::http("web-java", balancer.address(), &["--kinds"])?;
         assert_eq!(report.kinds.get("h2c_upgrade").map(String::as_str), Some("ok"), "{report:?}");
-        assert!(report.said.contains(r#"{"upgraded":"HTTP_2"}"#), "{report:?}");
+        // What follows the head is the request's body, and could be read as the first bytes of HTTP/2.
+        assert!(report.said.contains(r#"{"upgraded":"HTTP_1_1"}"#), "{report:?}");
     }
     Ok(())
 }
