@@ -4,7 +4,6 @@
 
 mod acceptor;
 mod inbox;
-mod pauses;
 mod pipes;
 mod sockets;
 pub mod transport;

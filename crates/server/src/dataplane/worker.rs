@@ -4,7 +4,6 @@ pub(super) use self::bulk::Bulk;
 use self::looks::Looks;
 use super::SessionPage;
 use super::inbox::{Command, Inbox};
-use super::pauses::{PAUSE, Pauses};
 use super::pipes::Pipes;
 use super::sockets::{self, INBOX, Socket, Sockets};
 use super::transport::{TlsContexts, Transport, Wire};
@@ -19,7 +18,6 @@ use mio::{Events, Poll};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -38,8 +36,6 @@ const SHARE_BYTES: usize = TURN_BYTES / 4;
 const FLUSH_BYTES: usize = 128 * 1024;
 /// How often a turn looks whether more came while it read, before it writes.
 const MOST_LOOKS: usize = 3;
-/// How exact a worker's pauses are.
-const TIMER_SLACK: NonZeroU64 = NonZeroU64::new(1_000).expect("one thousand is not zero");
 /// How often memory is counted.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(5);
 /// Longest sleep, so that the stall check sees a living thread.
@@ -71,7 +67,6 @@ pub(super) struct Worker {
     handshakes: usize,
     /// Those that are ready and wait for the next one.
     put_by: Vec<ConnKey>,
-    pauses: Pauses,
     looks: Looks,
     pipes: Pipes,
     dirty: Vec<ConnKey>,
@@ -106,7 +101,6 @@ impl Worker {
             tls: Arc::default(),
             handshakes: 0,
             put_by: Vec::new(),
-            pauses: Pauses::default(),
             looks: Looks::default(),
             pipes,
             dirty: Vec::new(),
@@ -121,21 +115,11 @@ impl Worker {
     /// Runs until a drain has ended its last session.
     pub(super) fn run(mut self) -> DrainProgress {
         let mut events = Events::with_capacity(TURN_READS * 2);
-        // A worker that may not ask for exact timers has somewhat longer pauses.
-        let _ = rustix::thread::set_current_timer_slack(Some(TIMER_SLACK));
-        let mut last = self.clock.now();
         while !self.is_over() {
             let timeout = self.timeout();
             self.shared.turn_since.store(0, Ordering::Relaxed);
             super::wait(&mut self.poll, &mut events, Some(timeout));
-            let mut began = self.clock.now();
-            if self.pauses.is_due(began.since(std::mem::replace(&mut last, began)), !timeout.is_zero()) {
-                self.take_events(began, &events);
-                std::thread::sleep(PAUSE);
-                super::wait(&mut self.poll, &mut events, Some(Duration::ZERO));
-                self.pauses.brought(events.iter().count());
-                began = self.clock.now();
-            }
+            let began = self.clock.now();
             self.shared.turn_since.store(began.as_nanos().max(1), Ordering::Relaxed);
             self.turn(began, &mut events);
             self.shared.stats.turn_took(self.clock.now().since(began));
