@@ -122,7 +122,7 @@ fn half_a_header_block_is_closed_at_the_header_timeout() -> Result<()> {
     let words =
         [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", &b"\0\0\x01\x01\0\0\0\0\x01\x82"[..]];
     say(&mut evenkeel, "hasty", &words.concat())?;
-    is_told(&mut evenkeel, "hasty", "unknown", "header_timeout")?;
+    is_told(&mut evenkeel, "hasty", "http2", "header_timeout")?;
     bystander.noticed_nothing(&mut evenkeel)
 }
 
